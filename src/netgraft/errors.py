@@ -1,0 +1,68 @@
+"""Errors of Netgraft, one tree, split by who must act.
+
+::
+
+    NetgraftError
+    ├── InputError          the caller: a setting, a limit, a path
+    │   ├── SettingError    unknown name, value out of range
+    │   ├── LimitError      no candidate can meet the limits
+    │   └── OutputError     the place to write to is not usable
+    ├── TableError          the data: a table, a column, a target
+    ├── ModelError          the publisher: a model folder that is damaged or of another format
+    └── JournalError        the caller: a journal of another table, format or setting
+
+The text of an error says what is required, then what came, with the value. All of them mean that the input is wrong:
+the command line prints the text as one line and exits 2. Anything else that escapes is a fault of Netgraft (exit 1).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NetgraftError(ValueError):
+    """The input is wrong; the text says what is required and what came."""
+
+
+class InputError(NetgraftError):
+    """The caller must change an argument."""
+
+
+class SettingError(InputError):
+    """A setting has an unknown name or a value out of range."""
+
+
+class LimitError(InputError):
+    """No candidate of the search space can meet the limits."""
+
+
+class OutputError(InputError):
+    """The place to write to cannot be used."""
+
+
+class TableError(NetgraftError):
+    """The data must change: a table, a column or a target is not usable."""
+
+
+class ModelError(NetgraftError):
+    """A model folder is damaged, was tampered with, or is of another format version."""
+
+
+class JournalError(NetgraftError):
+    """A journal belongs to another table, format version or setting."""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the text for an unknown name, with the nearest known ones.
+
+    Args:
+        what: the kind of thing that is named, such as ``"device"``.
+        name: the name that came.
+        known: the names that exist.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; the nearest is {near[0]!r}" if near else ""
+    listed = ", ".join(names) if len(names) <= 12 else ", ".join(names[:12]) + ", ..."
+    return f"{what} must be one of {listed}, got {name!r}{hint}"

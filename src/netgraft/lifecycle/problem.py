@@ -1,0 +1,250 @@
+"""The search problem of networks for a table: what a candidate costs, scores and, after training, achieves."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from netgraft.devices import Layer, Profile, cost, fits
+from netgraft.lifecycle.prepare import Prepared
+from netgraft.lifecycle.space import cut_of, recipe_of, start_candidates
+from netgraft.lifecycle.workers import Group, Workers
+from netgraft.root import (
+    FINEST_BINS,
+    Architecture,
+    Cut,
+    NestedRecipe,
+    NestedRoot,
+    NestedTraining,
+    Recipe,
+    Schedule,
+    Trained,
+    cut_architecture,
+    to_network,
+)
+from netgraft.root.layers import architecture_layers, size_bytes
+from netgraft.runtime import Network
+from netgraft.search import Genes, MixedSpace, Outcome, Request
+from netgraft.seeds import child_seed, generator
+
+_EPOCHS = 40
+_STEPS = (200, 2_000)
+_NESTED_STEPS = 500
+_SCORED_WIDTHS = (4, 16, 64, 128)
+
+
+@dataclass
+class Pace:
+    """How long training may take.
+
+    Attributes:
+        slice_s: seconds for the next batch of candidates, or None without a time limit.
+        nested_s: seconds for the nested root, or None.
+        memory_bytes: what a group of candidates may need while training.
+    """
+
+    slice_s: Callable[[], float | None]
+    nested_s: float | None
+    memory_bytes: float
+
+
+@dataclass
+class NetworkProblem:
+    """Networks for one prepared table on one device; implements `netgraft.search.Problem`.
+
+    Attributes:
+        prepared: what all candidates share.
+        profile: the device that latency, memory and energy are modelled for.
+        space: the candidates.
+        pace: how long training may take.
+        seed: of all that is drawn.
+        parent_blob: gives the stored weights of an evaluation, or None when they are gone.
+        workers: train groups of candidates, here or in other processes.
+    """
+
+    prepared: Prepared
+    profile: Profile
+    space: MixedSpace
+    pace: Pace
+    seed: int
+    parent_blob: Callable[[int], bytes | None]
+    workers: Workers
+    nested: NestedRoot | None = None
+    scored: int = 0
+    _training: NestedTraining | None = field(default=None, repr=False)
+    _scores: dict[Cut, float] = field(default_factory=dict, repr=False)
+
+    def recipe(self, genes: Genes) -> Recipe:
+        """Return how a candidate is built and trained."""
+        data = self.prepared.data
+        return recipe_of(genes, numeric=data.inputs.numeric.shape[1], slots=data.slots, outputs=data.outputs)
+
+    def starts(self) -> list[Genes]:
+        """Return hand-made candidates."""
+        return start_candidates(self.space, len(self.prepared.data.train_rows))
+
+    def cost(self, genes: Genes) -> dict[str, float]:
+        """Return size, memory, operations, latency and energy of a candidate; size is exact to the byte."""
+        return self.architecture_cost(self.recipe(genes).architecture)
+
+    def architecture_cost(self, architecture: Architecture) -> dict[str, float]:
+        """Return every objective but the error."""
+        bins = self._bins(architecture)
+        kind = self.prepared.output.kind
+        layers = [Layer(**vars(shape)) for shape in architecture_layers(architecture, self.prepared.encoding, kind, bins)]
+        size = size_bytes(architecture, self.prepared.encoding, bins, kind)
+        return {name: item.value for name, item in cost(layers, self.profile, size).items()}
+
+    def _bins(self, architecture: Architecture) -> np.ndarray | None:
+        """Return the bins per feature, or None without a basis."""
+        if architecture.basis == "linear" or architecture.numeric == 0:
+            return None
+        return self.prepared.bases[architecture.basis].counts(architecture.bins)
+
+    def grow(self) -> NestedRoot:
+        """Train the nested root that scores candidates and that they start from."""
+        data = self.prepared.data
+        numeric, rows = data.inputs.numeric.shape[1], len(data.train_rows)
+        architecture = Architecture(
+            numeric, data.slots, data.outputs,
+            basis="quantile" if numeric else "linear", bins=FINEST_BINS if numeric else 1,
+            token=2 if numeric else 1, category=4, widths=(128, 128, 128, 128),
+        )  # fmt: skip
+        batch = 256 if rows >= 4_000 else 128
+        recipe = NestedRecipe(architecture, batch=min(batch, rows))
+        basis = self.prepared.bases[architecture.basis]
+        self._training = NestedTraining(recipe, data, basis, seed=child_seed(self.seed, "nested"))
+        steps = int(np.clip(_EPOCHS * rows / batch, 60, _NESTED_STEPS))
+        self.nested = self._training.train(steps, self.pace.nested_s)
+        return self.nested
+
+    def score(self, candidates: Sequence[Genes]) -> np.ndarray:
+        """Return the nested root's validation error of the nearest cut that it has; float64 [n]."""
+        if self._training is None:
+            self.grow()
+        assert self._training is not None
+        cuts = [_scored_cut(genes) for genes in candidates]
+        new = sorted({cut for cut in cuts if cut not in self._scores}, key=lambda cut: (cut.depth, cut.widths))
+        if new:
+            self._scores |= dict(zip(new, map(float, self._training.errors(new)), strict=True))
+            self.scored += len(new)
+        return np.array([self._scores[cut] for cut in cuts], np.float64)
+
+    def refine(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Train candidates in groups that share basis, members, batch and a range of widths."""
+        recipes = [self.recipe(request.genes) for request in requests]
+        outcomes: list[Outcome | None] = [None] * len(requests)
+        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for i, recipe in enumerate(recipes):
+            reason = self._too_large(recipe)
+            if reason is None:
+                groups[_group_key(recipe)].append(i)
+            else:
+                outcomes[i] = Outcome("skipped", reason=reason)
+        jobs = [self._group(members, requests, recipes) for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
+        total = sum(job.load for job in jobs)
+        slice_s = self.pace.slice_s()
+        if slice_s is not None:
+            jobs = [replace(job, seconds=slice_s * self.workers.jobs * job.load / total) for job in jobs]
+        members_of = [members for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
+        for members, trained in zip(members_of, self.workers.train(jobs), strict=True):
+            for i, result in zip(members, trained, strict=True):
+                outcomes[i] = self._outcome(recipes[i], result)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _group(self, members: list[int], requests: Sequence[Request], recipes: Sequence[Recipe]) -> Group:
+        """Return the training of some of the requests."""
+        first = recipes[members[0]]
+        rows = len(self.prepared.data.train_rows)
+        low, high = _STEPS
+        epochs = _EPOCHS * rows / max(1, min(first.batch, rows))
+        steps = int(np.clip(epochs, low, high if self.pace.slice_s() is None else 4 * high))
+        starts = tuple(self._start(requests[i], recipes[i]) for i in members)
+        load = sum(_work(recipes[i]) for i in members) * steps * len(self.prepared.data.folds)
+        costs = np.array([self.architecture_cost(recipes[i].architecture)["size"] for i in members])
+        return Group(
+            recipes=tuple(recipes[i] for i in members),
+            starts=starts,
+            sizes=costs,
+            schedule=Schedule(steps, (0.3, 0.6) if len(members) >= 8 else ()),
+            seed=child_seed(self.seed, "group", *(requests[i].id for i in members)),
+            load=load,
+        )
+
+    def _start(self, request: Request, recipe: Recipe) -> dict[str, np.ndarray] | None:
+        """Return the weights that a candidate starts from: its parent's, or those of its cut of the nested root."""
+        if request.parent is not None:
+            blob = self.parent_blob(request.parent)
+            if blob is not None:
+                return {k: v for k, v in safetensors.numpy.load(blob).items() if not k.startswith("@")}
+        return None
+
+    def _too_large(self, recipe: Recipe) -> str | None:
+        """Return why a candidate cannot be trained here or run on the device, or None."""
+        need = training_bytes(recipe, len(self.prepared.data.folds))
+        if need > self.pace.memory_bytes:
+            return f"training needs about {need / 1e6:.0f} MB, {self.pace.memory_bytes / 1e6:.0f} MB are allowed"
+        return None
+
+    def _outcome(self, recipe: Recipe, trained: Trained) -> Outcome:
+        """Return what became of one candidate."""
+        if not np.isfinite(trained.error):
+            return Outcome("failed", reason="the loss was not finite")
+        architecture = recipe.architecture
+        values = {"error": trained.error} | self.architecture_cost(architecture)
+        stored = dict(trained.parameters)
+        if len(self.prepared.data.folds) > 1:
+            stored["@validation"] = trained.outputs  # cannot be computed again: the folds' weights are not kept
+        details = {"cut": Cut.of(architecture).to_json(), "steps": trained.steps}
+        return Outcome("done", values, details=details, blob=safetensors.numpy.save(stored))
+
+    def network(self, genes: Genes, blob: bytes) -> tuple[Network, np.ndarray | None]:
+        """Return the network of an evaluation, and its outputs on the validation rows if they were stored."""
+        stored = safetensors.numpy.load(blob)
+        outputs = stored.pop("@validation", None)
+        architecture = self.recipe(genes).architecture
+        return to_network(architecture, self.prepared.bases[architecture.basis], stored), outputs
+
+
+def _scored_cut(genes: Mapping[str, Any]) -> Cut:
+    """Return the nearest cut that the nested root scores: widths on a coarse grid, so that few cuts are computed."""
+    cut = cut_of(dict(genes))
+    grid = np.log(np.array(_SCORED_WIDTHS))
+    widths = tuple(_SCORED_WIDTHS[int(np.abs(grid - np.log(w)).argmin())] for w in cut.widths)
+    return Cut(cut.depth, widths)
+
+
+def _group_key(recipe: Recipe) -> tuple[Any, ...]:
+    """Return what candidates must share to be trained in one stack without much padding."""
+    a = recipe.architecture
+    widest = max(a.widths, default=1)
+    return a.basis, a.members, recipe.batch, int(np.searchsorted([33, 65, 129], widest, side="right"))
+
+
+def _work(recipe: Recipe) -> float:
+    """Return multiply-adds per step of one candidate, and a floor for what does not depend on its widths."""
+    a = recipe.architecture
+    basis = 0 if a.basis == "linear" else a.numeric * FINEST_BINS * a.token
+    hidden = sum(i * w for i, w in zip((a.tokens, *a.widths[:-1]), a.widths, strict=False)) * a.members
+    elements = 20 * (a.tokens + sum(a.widths)) * a.members
+    soft = 2 if recipe.distill > 0 else 1
+    return float((basis + hidden + elements + 2_000) * recipe.batch * soft)
+
+
+def training_bytes(recipe: Recipe, folds: int) -> float:
+    """Return about how many bytes the training of one candidate needs: weights, moments, activations kept for gradients."""
+    a = recipe.architecture
+    widths = (a.tokens, *a.widths)
+    weights = sum(i * w for i, w in zip(widths[:-1], widths[1:], strict=True)) + sum(a.slots) * a.category
+    weights += a.numeric * FINEST_BINS * a.token + a.members * (widths[-1] + 1) * a.outputs + a.tokens * a.outputs
+    rows = max(recipe.batch * (2 if recipe.distill > 0 else 1), 2_048)
+    activations = rows * a.members * (3 * sum(widths) + 4 * a.outputs)
+    return 4.0 * folds * (6 * weights + activations)
+
+

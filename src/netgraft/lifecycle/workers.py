@@ -1,0 +1,102 @@
+"""Who trains groups of candidates: this process, or several with one thread each; the result does not depend on it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from netgraft.root import Basis, Data, Population, Recipe, Schedule, Trained
+from netgraft.search import ranks
+
+_DATA: tuple[Data, dict[str, Basis]] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Candidates that are trained in one stack.
+
+    Attributes:
+        recipes: C candidates that share basis kind, members and batch.
+        starts: weights each starts from, or None.
+        sizes: [C] bytes; the halving keeps candidates that are good for their size.
+        schedule: how long.
+        seed: of all that is drawn.
+        load: multiply-adds, to share time between groups.
+        seconds: what training may take, or None.
+    """
+
+    recipes: tuple[Recipe, ...]
+    starts: tuple[dict[str, np.ndarray] | None, ...]
+    sizes: np.ndarray
+    schedule: Schedule
+    seed: int
+    load: float
+    seconds: float | None = None
+
+
+class Workers:
+    """Trains groups, ``jobs`` at a time."""
+
+    def __init__(self, data: Data, bases: dict[str, Basis], jobs: int) -> None:
+        """Start the other processes if there are to be several."""
+        self._data, self._bases, self.jobs = data, bases, jobs
+        self._pool: ProcessPoolExecutor | None = None
+        if jobs > 1:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(data, bases))
+            for _ in range(jobs):
+                self._pool.submit(_ready)
+
+    def train(self, groups: Sequence[Group]) -> list[list[Trained]]:
+        """Return the trained candidates of each group, in order."""
+        if self._pool is None:
+            return [train_group(group, self._data, self._bases) for group in groups]
+        largest_first = sorted(range(len(groups)), key=lambda i: -groups[i].load)
+        futures = {i: self._pool.submit(_train, groups[i]) for i in largest_first}
+        return [futures[i].result() for i in range(len(groups))]
+
+    def close(self) -> None:
+        """End the other processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Trained]:
+    """Return the trained candidates of one group."""
+    basis = bases[group.recipes[0].architecture.basis]
+    alive = np.zeros(0, np.int64)
+
+    def select(errors: np.ndarray) -> np.ndarray:
+        """Keep the better half by non-dominated rank over error and size, ties by error."""
+        nonlocal alive
+        rank = ranks(np.column_stack([errors, group.sizes[alive]]))
+        kept = np.sort(np.lexsort((errors, rank))[: (len(errors) + 1) // 2])
+        alive = alive[kept]
+        return kept
+
+    population = Population(group.recipes, data, basis, seed=group.seed, starts=group.starts)
+    alive = np.array(population.order)
+    schedule = Schedule(group.schedule.steps, group.schedule.halve_at, group.seconds)
+    return population.train(schedule, select)
+
+
+def _start(data: Data, bases: dict[str, Basis]) -> None:
+    """Prepare another process."""
+    global _DATA
+    torch.set_num_threads(1)
+    _DATA = (data, bases)
+
+
+def _ready() -> None:
+    """Do nothing: makes a process start early."""
+
+
+def _train(group: Group) -> list[Trained]:
+    """Train a group in another process."""
+    assert _DATA is not None
+    return train_group(group, *_DATA)

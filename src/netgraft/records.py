@@ -1,0 +1,70 @@
+"""Files that are either the old ones or the new ones, never half of either, and JSON that is the same byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from netgraft.errors import OutputError
+
+
+def canonical_json(value: Any, *, indent: int | None = 1) -> str:
+    """Return JSON text that depends only on the value: keys in their order of insertion, no NaN.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file aside, sync it and rename it into place; a failure leaves the old file.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise OutputError(f"a folder that can be written is required, got {path.parent}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise OutputError(f"a file that can be written is required, got {path}: {error.strerror}") from error
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file as `write_bytes` does.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as canonical JSON as `write_bytes` does.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_text(path, canonical_json(value) + "\n")
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of the data in lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,39 @@
+"""The nested model for tables: cuts, networks, joint and batched training, teachers, extraction and export."""
+
+from netgraft.root.basis import FINEST_BINS, Basis, quantile_edges, random_frequencies, tree_basis
+from netgraft.root.boosting import GrownTrees, fit_trees, teacher_outputs
+from netgraft.root.cut import Cut, cut_architecture
+from netgraft.root.data import Data, Fold, SoftRows, fold_weights, resample_columns
+from netgraft.root.extract import to_network
+from netgraft.root.linear import fit_linear
+from netgraft.root.nested import NestedRecipe, NestedRoot, NestedTraining
+from netgraft.root.population import Population, Recipe, Schedule, Trained
+from netgraft.runtime.network import Architecture
+
+__all__ = [
+    "FINEST_BINS",
+    "Architecture",
+    "Basis",
+    "Cut",
+    "Data",
+    "Fold",
+    "GrownTrees",
+    "NestedRecipe",
+    "NestedRoot",
+    "NestedTraining",
+    "Population",
+    "Recipe",
+    "Schedule",
+    "SoftRows",
+    "Trained",
+    "cut_architecture",
+    "fit_linear",
+    "fit_trees",
+    "fold_weights",
+    "quantile_edges",
+    "random_frequencies",
+    "resample_columns",
+    "teacher_outputs",
+    "to_network",
+    "tree_basis",
+]

@@ -1,0 +1,266 @@
+"""The nested root: one network whose prefixes are all smaller networks, trained jointly.
+
+Depth is elastic by a head and a linear path at every depth, width by prefixes of units. Each step trains the largest cut on
+the labels and the smallest and some random cuts on the labels and on the largest one's outputs (the sandwich rule with
+in-place distillation: Yu and Huang 2019, "Universally Slimmable Networks", section 3). After a first phase of the largest
+cut alone, units are sorted by importance, so that a prefix keeps the best (Cai et al. 2020, "Once-for-All", section 3.2).
+
+Wiring ``square`` connects all units of neighbouring layers: a smaller cut computes other values in the units it shares with a
+larger one. Wiring ``shells`` lets a unit read only units of its own or lower shells (a block lower-triangular matrix), so
+shared units compute the same in every cut that has them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netgraft.errors import SettingError
+from netgraft.root.basis import FINEST_BINS, Basis
+from netgraft.root.cut import Cut, cut_architecture
+from netgraft.root.data import Batch, Batches, Data
+from netgraft.root.extract import cut_parameters
+from netgraft.root.optimiser import StackedAdamW
+from netgraft.root.population import learning_rate_factor, loss, mix_members, row_losses, soft_losses
+from netgraft.root.stack import Forward, StackShape, fresh
+from netgraft.runtime.encoding import FloatArray
+from netgraft.runtime.network import Architecture
+from netgraft.seeds import child_seed, generator
+
+WIRINGS = ("square", "shells")
+_LARGEST_ALONE = 0.25
+_RANDOM_CUTS = 2
+_SCORED_ROWS = 2_048
+
+
+@dataclass(frozen=True)
+class NestedRecipe:
+    """How a nested root is built and trained.
+
+    Attributes:
+        architecture: the largest cut; its basis must be ``linear`` or have the finest bins.
+        width_choices: units a layer of a cut may have.
+        learning_rate, weight_decay, batch: of AdamW.
+        wiring: ``square`` or ``shells``.
+    """
+
+    architecture: Architecture
+    width_choices: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-4
+    batch: int = 256
+    wiring: str = "square"
+
+    def __post_init__(self) -> None:
+        """Check the wiring.
+
+        Raises:
+            SettingError: it is unknown.
+        """
+        if self.wiring not in WIRINGS:
+            raise SettingError(f"a wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
+
+
+@dataclass(frozen=True)
+class NestedRoot:
+    """A trained nested root: every parameter of every fold, [F, ...] by name; heads carry their depth (``head@2``)."""
+
+    recipe: NestedRecipe
+    parameters: dict[str, np.ndarray]
+
+    def cut(self, cut: Cut, fold: int) -> dict[str, np.ndarray]:
+        """Return the parameters of one cut in one fold, as `netgraft.root.extract.to_network` takes them.
+
+        Raises:
+            SettingError: the cut is not contained in the root.
+        """
+        sliced = cut_parameters(self.parameters, self.recipe.architecture, cut)
+        return {name: np.ascontiguousarray(value[fold]) for name, value in sliced.items()}
+
+
+class NestedTraining:
+    """A nested root in training, one copy per fold side by side."""
+
+    def __init__(self, recipe: NestedRecipe, data: Data, basis: Basis, *, seed: int) -> None:
+        """Build the root.
+
+        Args:
+            recipe: what and how.
+            data: the rows.
+            basis: the finest basis of the recipe's kind.
+            seed: of initial weights, minibatches and random cuts.
+        """
+        a = recipe.architecture
+        if a.basis != "linear":
+            a = replace(a, bins=FINEST_BINS)
+        self._recipe, self._data, self._basis = replace(recipe, architecture=a), data, basis
+        folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
+        stacked = {name: np.stack([made[name] for made in folds]) for name in folds[0]}
+        self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
+        self._optimiser = self._optimise(stacked)
+        self._batches = Batches(data, recipe.batch, child_seed(seed, "nested batches"), soft=False)
+        self._cuts = generator(seed, "nested cuts")
+        self._fold = torch.arange(len(data.folds))
+        self._forwards: dict[Cut, Forward] = {}
+        self.largest = Cut.of(a)
+        self.smallest = Cut(min(1, a.depth), (min(recipe.width_choices),) * min(1, a.depth))
+
+    def _optimise(self, stacked: dict[str, np.ndarray]) -> StackedAdamW:
+        folds = len(self._data.folds)
+        rates = np.full(folds, self._recipe.learning_rate)
+        return StackedAdamW(stacked, rates, np.full(folds, self._recipe.weight_decay))
+
+    def train(self, steps: int, seconds: float | None = None) -> NestedRoot:
+        """Train for a number of steps, or for as many as fit in the seconds if that is fewer; keep the best state.
+
+        Early stopping watches the mean error of the largest and the smallest cut.
+        """
+        started, step, total = time.monotonic(), 0, steps
+        best, best_error = self._state(), np.inf
+        while step < total:
+            if step == int(_LARGEST_ALONE * total):
+                self._sort_units()
+            self._step(step, total, alone=step < _LARGEST_ALONE * total)
+            step += 1
+            if step == 12 and seconds is not None:
+                # the first steps train one cut, later ones several: about twice the pace
+                pace = 2 * (time.monotonic() - started) / step
+                total = min(total, max(step + 1, int(seconds / max(pace, 1e-6))))
+            spent = seconds is not None and time.monotonic() - started > seconds
+            if step == total or spent or (step % max(1, total // 6) == 0 and step > 0.5 * total):
+                error = float(self.errors([self.largest, self.smallest]).mean())
+                if error < best_error:
+                    best, best_error = self._state(), error
+            if spent:
+                break
+        self._optimiser = self._optimise(best)
+        return NestedRoot(self._recipe, self._state())
+
+    def _state(self) -> dict[str, np.ndarray]:
+        """Return a copy of all parameters, with the wiring's zeros in place."""
+        state = {name: value.detach().numpy().copy() for name, value in self._optimiser.parameters.items()}
+        for name, mask in self._masks.items():
+            state[name] *= mask.numpy()
+        return state
+
+    def _step(self, step: int, total: int, *, alone: bool) -> None:
+        """Take one optimiser step on the largest cut, and on smaller ones unless alone."""
+        batch = self._batches.next()
+        parameters = self._wired()
+        tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
+        largest = self._outputs(parameters, tokens, self.largest)
+        total_loss = loss(largest, batch, self._fold, torch.zeros(len(self._fold)))
+        if not alone:
+            taught = soft_targets(largest.detach(), self._data.is_classification)
+            cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
+            for cut in cuts:
+                total_loss = total_loss + self._taught_loss(self._outputs(parameters, tokens, cut), batch, taught)
+        self._optimiser.step(total_loss, learning_rate_factor(step, total))
+
+    def _taught_loss(self, outputs: Tensor, batch: Batch, taught: Tensor) -> Tensor:
+        """Return half the loss on the labels plus half that on the largest cut's outputs, summed over folds."""
+        weights = batch.weights / batch.weights.sum(dim=1, keepdim=True).clamp_min(1e-9)  # [F, b]
+        each = 0.5 * row_losses(outputs, batch.target) + 0.5 * soft_losses(outputs, taught)  # [F, k, b]
+        return (each.mean(dim=1) * weights).sum()
+
+    def _wired(self) -> dict[str, Tensor]:
+        """Return the parameters with the wiring's mask applied."""
+        parameters = dict(self._optimiser.parameters)
+        for name, mask in self._masks.items():
+            parameters[name] = parameters[name] * mask
+        return parameters
+
+    def _forward(self, cut: Cut) -> Forward:
+        """Return the arithmetic of one cut for all folds."""
+        if cut not in self._forwards:
+            network = cut_architecture(self._recipe.architecture, cut)
+            self._forwards[cut] = Forward(StackShape.of([network] * len(self._data.folds)), self._basis)
+        return self._forwards[cut]
+
+    def _outputs(self, parameters: dict[str, Tensor], tokens: Tensor, cut: Cut) -> Tensor:
+        """Return the outputs [F, k, c, b] of one cut."""
+        sliced = cut_parameters(parameters, self._recipe.architecture, cut)
+        return self._forward(cut).from_tokens(sliced, tokens, None)
+
+    def random_cut(self, generator_: np.random.Generator) -> Cut:
+        """Return a cut drawn evenly over depths and, per layer, over the width choices that fit."""
+        whole = self._recipe.architecture.widths
+        depth = int(generator_.integers(0, len(whole) + 1))
+        fitting = [[w for w in self._recipe.width_choices if w <= most] for most in whole[:depth]]
+        return Cut(depth, tuple(int(generator_.choice(widths)) for widths in fitting))
+
+    @torch.no_grad()
+    def errors(self, cuts: Sequence[Cut]) -> FloatArray:
+        """Return the validation error of cuts, on at most 2,048 validation rows per fold; [len(cuts)]."""
+        parameters = self._wired()
+        rows = [fold.validation[:_SCORED_ROWS] for fold in self._data.folds[: self._data.judges]]
+        merged: list[list[np.ndarray]] = [[] for _ in cuts]
+        for f, taken in enumerate(rows):
+            inputs = self._data.inputs.take(taken)
+            own = {name: value[f : f + 1] for name, value in parameters.items()}
+            one = [cut_architecture(self._recipe.architecture, cut) for cut in cuts]
+            tokens = Forward(StackShape.of(one[:1]), self._basis).tokens(
+                own, torch.from_numpy(inputs.numeric), torch.from_numpy(inputs.codes)
+            )
+            for i, (cut, network) in enumerate(zip(cuts, one, strict=True)):
+                sliced = cut_parameters(own, self._recipe.architecture, cut)
+                out = Forward(StackShape.of([network]), self._basis).from_tokens(sliced, tokens, None)
+                merged[i].append(out[0].transpose(1, 2).numpy())
+        every = np.concatenate(rows)
+        classes = self._data.is_classification
+        return np.array(
+            [self._data.error(mix_members(np.concatenate(made, axis=1), classes), every) for made in merged], np.float32
+        )
+
+    def _sort_units(self) -> None:
+        """Sort the units of every layer by importance, the L1 norm of what reads them, best first."""
+        state = self._state()
+        depth = self._recipe.architecture.depth
+        for layer in range(1, depth + 1):
+            readers = [np.abs(state[f"head@{layer}"]).sum(axis=(1, 3))]  # [F, w]
+            if layer < depth:
+                readers.append(np.abs(state[f"weight_{layer + 1}"]).sum(axis=2))
+            order = np.argsort(-sum(readers), axis=1, kind="stable")  # [F, w]
+            for f, ranked in enumerate(order):
+                for name in (f"weight_{layer}", f"bias_{layer}"):
+                    state[name][f] = state[name][f][..., ranked]
+                state[f"head@{layer}"][f] = state[f"head@{layer}"][f][:, ranked]
+                if layer < depth:
+                    state[f"weight_{layer + 1}"][f] = state[f"weight_{layer + 1}"][f][ranked]
+        self._optimiser = self._optimise(state)
+
+
+def soft_targets(outputs: Tensor, classification: bool) -> Tensor:
+    """Return what smaller cuts learn from outputs [F, k, c, b]: the members' mean, as probabilities for classes; [F, b, c]."""
+    return (torch.softmax(outputs, dim=2) if classification else outputs).mean(dim=1).transpose(1, 2)
+
+
+def shell_masks(recipe: NestedRecipe) -> dict[str, Tensor]:
+    """Return the block lower-triangular masks of the hidden layers after the first; shells end at the width choices."""
+    masks = {}
+    choices = np.array(sorted(recipe.width_choices))
+    for layer, (before, width) in enumerate(pairwise(recipe.architecture.widths), start=2):
+        shell_in = np.searchsorted(choices, np.arange(before), side="right")
+        shell_out = np.searchsorted(choices, np.arange(width), side="right")
+        masks[f"weight_{layer}"] = torch.from_numpy((shell_in[:, None] <= shell_out[None, :]).astype(np.float32))
+    return masks
+
+
+def _nested_parameters(a: Architecture, basis: Basis, generator_: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return first parameters with a head, head bias and linear path at every depth."""
+    made = fresh(a, basis, generator_)
+    kept = {name: value for name, value in made.items() if name not in ("head", "head_bias", "skip")}
+    for depth in range(a.depth + 1):
+        if depth:
+            width = a.widths[depth - 1]
+            drawn = generator_.normal(0, 0.5 / np.sqrt(width), (a.members, width, a.outputs))
+            kept[f"head@{depth}"] = drawn.astype(np.float32)
+        kept[f"head_bias@{depth}"] = np.zeros((a.members, a.outputs), np.float32)
+        kept[f"skip@{depth}"] = np.zeros((a.tokens, a.outputs), np.float32)
+    return kept

@@ -1,0 +1,328 @@
+"""Many small networks as stacked tensors: one forward pass computes them all.
+
+The P networks of a stack share the basis kind and the number of members; depth, widths, activation, bins, token and
+category sizes differ. Smaller ones are padded with zeros: a unit whose incoming and outgoing weights are zero has zero
+gradients on both sides (all activations are 0 at 0), so padding stays zero under any elementwise optimiser and no mask
+is needed. Networks are sorted by depth, the deepest first, so that layer l computes only those that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from netgraft.root.basis import FINEST_BINS, Basis
+from netgraft.runtime.network import Architecture
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StackShape:
+    """The padded shape of a stack.
+
+    Attributes:
+        networks: the P architectures, the deepest first.
+        numeric, slots, outputs, members, basis: shared by all.
+        token, category: the largest of any.
+        widths: the largest of any, per layer.
+    """
+
+    networks: tuple[Architecture, ...]
+    numeric: int
+    slots: tuple[int, ...]
+    outputs: int
+    members: int
+    basis: str
+    token: int
+    category: int
+    widths: tuple[int, ...]
+    skip: bool
+
+    @staticmethod
+    def of(networks: Sequence[Architecture]) -> StackShape:
+        """Return the shape that holds these networks; they must share basis, members, inputs and outputs."""
+        first = networks[0]
+        depth = max(a.depth for a in networks)
+        widths = tuple(max(a.widths[i] for a in networks if a.depth > i) for i in range(depth))
+        return StackShape(
+            tuple(networks),
+            first.numeric,
+            first.slots,
+            first.outputs,
+            first.members,
+            first.basis,
+            max(a.token for a in networks),
+            max(a.category for a in networks),
+            widths,
+            any(a.skip for a in networks),
+        )
+
+    @property
+    def size(self) -> int:
+        """Return the number of networks P."""
+        return len(self.networks)
+
+    @property
+    def tokens(self) -> int:
+        """Return the padded inputs D of the first layer."""
+        return self.numeric * self.token + len(self.slots) * self.category
+
+    def alive(self, layer: int) -> int:
+        """Return how many networks have at least ``layer`` hidden layers."""
+        return sum(a.depth >= layer for a in self.networks)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter of one padded network."""
+        k, c = self.members, self.outputs
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.basis != "linear" and self.numeric:
+            shapes["projection"] = (self.numeric, FINEST_BINS, self.token)
+        if self.slots:
+            shapes["categories"] = (sum(self.slots), self.category)
+        for i, (inputs, width) in enumerate(zip((self.tokens, *self.widths[:-1]), self.widths, strict=False), start=1):
+            shapes[f"weight_{i}"] = (inputs, width)
+            shapes[f"bias_{i}"] = (width,)
+            if k > 1:
+                shapes[f"adapter_{i}"] = (k, inputs)
+        if self.widths:
+            shapes["head"] = (k, max(self.widths), c)
+        shapes["head_bias"] = (k, c)
+        if self.skip:
+            shapes["skip"] = (self.tokens, c)
+        return shapes
+
+
+def token_places(shape: StackShape, network: Architecture) -> np.ndarray:
+    """Return where one network's tokens lie among the padded tokens; int64 [D of the network]."""
+    numeric = np.arange(shape.numeric)[:, None] * shape.token + np.arange(network.token)
+    named = np.arange(len(shape.slots))[:, None] * shape.category + np.arange(network.category)
+    return np.concatenate([numeric.ravel(), shape.numeric * shape.token + named.ravel()]).astype(np.int64)
+
+
+def initial(shape: StackShape, basis: Basis, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return fresh parameters of all networks, padded with zeros; float32 [P, ...] by name."""
+    stacked = {name: np.zeros((shape.size, *dims), np.float32) for name, dims in shape.shapes().items()}
+    for p, network in enumerate(shape.networks):
+        for name, value in fresh(network, basis, generator).items():
+            place(shape, network, name, stacked[name][p])[...] = value
+    return stacked
+
+
+class _Block:
+    """A writable view of the part of a padded parameter that belongs to one network, addressed by index arrays."""
+
+    def __init__(self, array: np.ndarray, index: tuple[np.ndarray | slice, ...]) -> None:
+        self.array, self.index = array, index
+
+    def __setitem__(self, _: object, value: np.ndarray) -> None:
+        self.array[self.index] = value
+
+    def get(self) -> np.ndarray:
+        """Return a copy of the block."""
+        return np.ascontiguousarray(self.array[self.index])
+
+
+def place(shape: StackShape, network: Architecture, name: str, array: np.ndarray) -> _Block:
+    """Return the block of one padded parameter that belongs to a network."""
+    kind, _, number = name.partition("_")
+    every = slice(None)
+    if name == "projection":
+        return _Block(array, (every, slice(network.bins), slice(network.token)))
+    if name == "categories":
+        return _Block(array, (every, slice(network.category)))
+    if name == "skip":
+        return _Block(array, (token_places(shape, network), every))
+    if name == "head_bias":
+        return _Block(array, (every, every))
+    if name == "head":
+        return _Block(array, (every, slice(network.widths[-1]), every))
+    layer = int(number)
+    inputs = token_places(shape, network) if layer == 1 else slice(network.widths[layer - 2])
+    if kind == "bias":
+        return _Block(array, (slice(network.widths[layer - 1]),))
+    if kind == "adapter":
+        return _Block(array, (every, inputs))
+    return _Block(array, (inputs, slice(network.widths[layer - 1])))
+
+
+def fresh(network: Architecture, basis: Basis, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the first parameters of one network, its projection with ``network.bins`` rows per feature.
+
+    A projection starts as a random direction times the feature's normal score (quantiles through the normal's inverse
+    distribution function) plus noise, so an untrained network sees what a quantile transform would show it. Hidden layers: He et
+    al. 2015. Adapters of the first layer: random signs, later ones: one (Gorishniy et al. 2024, "TabM", section 3.3).
+    """
+    a = network
+    made: dict[str, np.ndarray] = {}
+    if a.basis != "linear" and a.numeric:
+        made["projection"] = _projection(a, basis, generator)
+    if a.slots:
+        made["categories"] = generator.normal(0, 0.5, (sum(a.slots), a.category))
+        made["categories"][np.concatenate([[0], np.cumsum(a.slots[:-1])]).astype(int)] = 0
+    for i, (inputs, width) in enumerate(zip((a.tokens, *a.widths[:-1]), a.widths, strict=False), start=1):
+        gain = 1.0 if a.activation == "tanh" else np.sqrt(2.0)
+        made[f"weight_{i}"] = generator.normal(0, gain / np.sqrt(inputs), (inputs, width))
+        made[f"bias_{i}"] = generator.uniform(-0.1, 0.1, width)
+        if a.members > 1:
+            signs = generator.choice([-1.0, 1.0], (a.members, inputs)) if i == 1 else np.ones((a.members, inputs))
+            made[f"adapter_{i}"] = signs
+    if a.depth:
+        width = a.widths[-1]
+        made["head"] = generator.normal(0, 0.5 / np.sqrt(width), (a.members, width, a.outputs))
+    made["head_bias"] = np.zeros((a.members, a.outputs))
+    if a.skip:
+        made["skip"] = np.zeros((a.tokens, a.outputs))
+    return {name: value.astype(np.float32) for name, value in made.items()}
+
+
+def _projection(a: Architecture, basis: Basis, generator: np.random.Generator) -> np.ndarray:
+    """Return a first projection [d, bins, token]."""
+    direction = generator.normal(0, 1, (a.numeric, 1, a.token))
+    direction[:, :, 0] = 1.0
+    if basis.kind == "periodic":
+        return generator.normal(0, 1 / np.sqrt(a.bins), (a.numeric, a.bins, a.token))
+    counts = basis.counts(a.bins)
+    noise = generator.normal(0, 0.3, (a.numeric, a.bins, a.token))
+    made = (3.0 / counts)[:, None, None] * direction + noise / np.sqrt(counts)[:, None, None]
+    made[np.arange(a.bins)[None, :] >= counts[:, None]] = 0
+    return made
+
+
+class Forward:
+    """The arithmetic of a stack for fixed shape and basis; holds no parameters and no state that changes."""
+
+    def __init__(self, shape: StackShape, basis: Basis) -> None:
+        """Prepare the maps from each network's bins to the finest ones."""
+        self.shape = shape
+        self.basis = basis
+        self._segments = [_segments(shape, layer) for layer in range(1, len(shape.widths) + 1)]
+        self._alive = [shape.alive(layer) for layer in range(len(shape.widths) + 2)]
+        self._refine: Tensor | None = None
+        if "projection" in shape.shapes() and any(a.bins != FINEST_BINS for a in shape.networks):
+            maps = {bins: basis.refinement(bins) for bins in {a.bins for a in shape.networks}}
+            self._refine = torch.from_numpy(np.stack([maps[a.bins] for a in shape.networks]))  # [P, d, fine, coarse]
+        has_skip = torch.tensor([float(a.skip) for a in shape.networks]).view(-1, 1, 1)
+        self._skip = None if bool(has_skip.all()) else has_skip  # zeros alone would not stay zero: tokens are not
+        offset = np.concatenate([[0], np.cumsum(shape.slots[:-1])]) if shape.slots else np.zeros(0)
+        self._offset = torch.from_numpy(offset.astype(np.int64))
+
+    def __call__(self, parameters: Parameters, numeric: Tensor, codes: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """Return the outputs of all networks.
+
+        Args:
+            parameters: [P, ...] by name.
+            numeric: [b, d] float32.
+            codes: [b, q] int64.
+            dropout: how units are dropped while training, or None.
+
+        Returns:
+            [P, k, c, b].
+        """
+        return self.from_tokens(parameters, self.tokens(parameters, numeric, codes), dropout)
+
+    def tokens(self, parameters: Parameters, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Return the padded inputs of the first layer, [P, D, b]; rows are last so that copies run along them."""
+        s, b = self.shape, len(numeric)
+        parts = []
+        if s.numeric and s.basis == "linear":
+            parts.append(numeric.t().unsqueeze(0).expand(s.size, s.numeric, b))
+        elif s.numeric:
+            projection = parameters["projection"]  # [P, d, bins, token]
+            if self._refine is not None:
+                projection = self._refine @ projection
+            across = projection.permute(1, 0, 3, 2).reshape(s.numeric, s.size * s.token, FINEST_BINS)
+            made = torch.bmm(across, self.basis.values(numeric))  # [d, P * token, b]
+            made = made.view(s.numeric, s.size, s.token, b).transpose(0, 1)  # [P, d, token, b]
+            parts.append(made.reshape(s.size, s.numeric * s.token, b))
+        if s.slots:
+            table = parameters["categories"].permute(1, 0, 2).reshape(sum(s.slots), s.size * s.category)
+            named = F.embedding(codes + self._offset, table)  # [b, q, P * category]
+            named = named.view(b, len(s.slots), s.size, s.category).permute(2, 1, 3, 0)  # [P, q, category, b]
+            parts.append(named.reshape(s.size, len(s.slots) * s.category, b))
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+    def from_tokens(self, parameters: Parameters, tokens: Tensor, dropout: Dropout | None) -> Tensor:
+        """Return the outputs [P, k, c, b] from the inputs of the first layer [P, D, b]."""
+        s, b, k = self.shape, tokens.shape[2], self.shape.members
+        linear: Tensor | float = 0.0
+        if s.skip:
+            skip = parameters["skip"] if self._skip is None else parameters["skip"] * self._skip
+            linear = torch.bmm(skip.transpose(1, 2), tokens).unsqueeze(1)  # [P, 1, c, b]
+        hidden, straight = _split(tokens, self._alive[1])
+        done: list[Tensor] = []
+        for layer in range(1, len(s.widths) + 1):
+            alive = self._alive[layer]
+            if k > 1:  # [P, inputs, k * b or b] -> [P, inputs, k * b]
+                member = hidden.reshape(alive, hidden.shape[1], -1, b)
+                adapter = parameters[f"adapter_{layer}"][:alive].transpose(1, 2).unsqueeze(3)  # [P, inputs, k, 1]
+                hidden = (member * adapter).reshape(alive, -1, k * b)
+            bias = parameters[f"bias_{layer}"][:alive].unsqueeze(2)
+            hidden = torch.baddbmm(bias, parameters[f"weight_{layer}"][:alive].transpose(1, 2), hidden)
+            hidden = _activate(hidden, self._segments[layer - 1])
+            if dropout is not None:
+                hidden = dropout(hidden)
+            hidden, ending = _split(hidden, self._alive[layer + 1])
+            if len(ending):
+                done.append(self._head(parameters, ending, self._alive[layer + 1], alive))
+        done.reverse()  # networks are sorted deepest first, heads were made shallowest first
+        if len(straight):
+            done.append(parameters["head_bias"][self._alive[1] :].unsqueeze(3).expand(-1, -1, -1, b))
+        return (torch.cat(done) if len(done) > 1 else done[0]) + linear
+
+    def _head(self, parameters: Parameters, hidden: Tensor, start: int, stop: int) -> Tensor:
+        """Return the outputs [P', k, c, b] of the networks start to stop, which end at this layer."""
+        k, c = self.shape.members, self.shape.outputs
+        width = hidden.shape[1]
+        last = hidden.view(stop - start, width, k, -1).transpose(1, 2).reshape((stop - start) * k, width, -1)
+        head = parameters["head"][start:stop, :, :width].reshape(-1, width, c).transpose(1, 2)
+        bias = parameters["head_bias"][start:stop].reshape(-1, c, 1)
+        return torch.baddbmm(bias, head, last).view(stop - start, k, c, -1)
+
+
+def _split(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """Return the first networks and the others."""
+    if first == len(x):
+        return x, x[:0]
+    return x.split([first, len(x) - first])  # type: ignore[return-value]
+
+
+class Dropout:
+    """Inverted dropout with a rate per network; one uniform draw per row and unit serves all networks."""
+
+    def __init__(self, rates: Tensor, generator: torch.Generator) -> None:
+        """Take rates [P] in [0, 1)."""
+        self._rates = rates.view(-1, 1, 1)
+        self._generator = generator
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Return hidden [P', width, rows] with units dropped and the others scaled up."""
+        rates = self._rates[: len(hidden)]
+        drawn = torch.rand(hidden.shape[1:], generator=self._generator)
+        return hidden * ((drawn >= rates).to(hidden.dtype) / (1 - rates))
+
+
+def _segments(shape: StackShape, layer: int) -> list[tuple[int, int, str]]:
+    """Return runs (start, stop, activation) of the networks that have this layer."""
+    runs: list[tuple[int, int, str]] = []
+    for p, network in enumerate(shape.networks[: shape.alive(layer)]):
+        if runs and runs[-1][2] == network.activation:
+            runs[-1] = (runs[-1][0], p + 1, network.activation)
+        else:
+            runs.append((p, p + 1, network.activation))
+    return runs
+
+
+_TORCH_ACTIVATIONS = {"relu": torch.relu, "silu": F.silu, "tanh": torch.tanh}
+
+
+def _activate(x: Tensor, runs: list[tuple[int, int, str]]) -> Tensor:
+    """Return each network's activation of [P', width, rows]."""
+    if len(runs) == 1:
+        return _TORCH_ACTIVATIONS[runs[0][2]](x)
+    return torch.cat([_TORCH_ACTIVATIONS[name](x[start:stop]) for start, stop, name in runs])

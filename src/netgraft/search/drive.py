@@ -1,0 +1,153 @@
+"""The search itself: ask a strategy, reject by limits, train, write to the journal, tell the strategy, again.
+
+Rules the module keeps: a batch is in the journal before the next begins; a batch that is in the journal is replayed,
+not trained; nothing that a strategy is told depends on the clock, so with a number of evaluations and a seed a search
+that was killed and resumed ends with the same archive as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from netgraft.errors import LimitError
+from netgraft.search.archive import Archive, BatchReport
+from netgraft.search.evaluation import Evaluation, Outcome, Problem, Proposal, Request
+from netgraft.search.journal import Journal
+from netgraft.search.objective import Objective, unmet_text, violated
+from netgraft.search.strategies import Strategy
+from netgraft.units import Limit
+
+# A strategy is asked at most this often for one batch when limits reject what it proposes.
+_ASKS = 8
+# The search ends after this many batches in a row in which nothing could be trained.
+_BARREN_BATCHES = 3
+
+
+def drive(
+    problem: Problem,
+    strategy: Strategy,
+    journal: Journal,
+    *,
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit] = (),
+    batch_size: int,
+    evaluations: int | None,
+    deadline: Callable[[], float],
+    elapsed: Callable[[], float],
+    space_bytes: tuple[float, float],
+    on_batch: Callable[[BatchReport], None] | None = None,
+) -> Archive:
+    """Search until the evaluations or the time are used up, the space is exhausted, or the user interrupts.
+
+    Args:
+        problem: what is searched.
+        strategy: fresh; recorded batches are told to it first.
+        journal: holds the batches so far and gets the new ones.
+        objectives: what counts; the problem's outcomes must have a value for each, and for error and size.
+        limits: hard bounds; a candidate that exceeds one is rejected before any training.
+        batch_size: candidates trained together.
+        evaluations: candidates to train in all, or None.
+        deadline: the seconds left, infinite without a time limit; one batch is trained whatever it says.
+        elapsed: the seconds the search has run, those before it was resumed included.
+        space_bytes: the size of the smallest and of the largest candidate of the space.
+        on_batch: called after each batch, replayed ones included.
+
+    Returns:
+        the archive; `interrupted` is set when the user stopped it (KeyboardInterrupt).
+
+    Raises:
+        LimitError: no candidate meets the limits.
+        OutputError: the journal cannot be written.
+        JournalError: the journal is damaged.
+    """
+    archive = Archive(space_bytes)
+    tell = _Telling(strategy, archive, on_batch)
+    barren = 0
+    try:
+        for batch in journal.batches():
+            tell(batch.evaluations, seconds=batch.seconds, scored=batch.scored, replayed=True)
+        while barren < _BARREN_BATCHES and (archive.trained == 0 or deadline() > 0):
+            scored = strategy.scored
+            accepted, rejected = _propose(strategy, problem, limits, _next_count(archive, batch_size, evaluations))
+            if rejected and not accepted and not archive.done:
+                raise LimitError(unmet_text(limits, (problem.cost(proposal.genes) for proposal, _ in rejected)))
+            if not accepted:
+                break
+            first = len(archive.evaluations)
+            requests = [Request(first + i, item.genes, item.parent) for i, item in enumerate(accepted)]
+            outcomes = problem.refine(requests)
+            seconds, scored = elapsed(), strategy.scored - scored
+            found = [
+                *map(partial(_evaluated, objectives), accepted, requests, outcomes),
+                *(_rejected(item, first + len(accepted) + i) for i, item in enumerate(rejected)),
+            ]
+            found = [replace(item, batch=len(archive.history), seconds=seconds).plain() for item in found]
+            blobs = {r.id: o.blob for r, o in zip(requests, outcomes, strict=True) if o.blob is not None}
+            keep = replace(archive, evaluations=[*archive.evaluations, *found]).needed(objectives, limits)
+            journal.write_batch(len(archive.history), found, blobs, keep, seconds=seconds, scored=scored)
+            tell(found, seconds=seconds, scored=scored, replayed=False)
+            barren = 0 if any(item.trained for item in found) else barren + 1
+    except KeyboardInterrupt:
+        archive.interrupted = True
+    return archive
+
+
+class _Telling:
+    """Passes a recorded batch on to all who want to know of it."""
+
+    def __init__(self, strategy: Strategy, archive: Archive, on_batch: Callable[[BatchReport], None] | None) -> None:
+        self._strategy, self._archive, self._on_batch = strategy, archive, on_batch
+
+    def __call__(self, evaluations: Sequence[Evaluation], *, seconds: float, scored: int, replayed: bool) -> None:
+        report = self._archive.add(evaluations, seconds=seconds, scored=scored, replayed=replayed)
+        self._strategy.tell(evaluations)
+        if self._on_batch is not None:
+            self._on_batch(report)
+
+
+def _next_count(archive: Archive, batch_size: int, evaluations: int | None) -> int:
+    """Return how many candidates the next batch has; the last batch fits exactly."""
+    if evaluations is None:
+        return batch_size
+    return max(0, min(batch_size, evaluations - archive.trained))
+
+
+def _propose(
+    strategy: Strategy, problem: Problem, limits: Sequence[Limit], count: int
+) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
+    """Return proposals that meet the limits, and those that do not with the reason."""
+    accepted: list[Proposal] = []
+    rejected: list[tuple[Proposal, str]] = []
+    for _ in range(_ASKS if count else 0):
+        proposals = strategy.ask(count - len(accepted))
+        for proposal in proposals:
+            values = problem.cost(proposal.genes) if limits else {}
+            limit = violated(values, limits)
+            if limit is None:
+                accepted.append(proposal)
+            else:
+                needed, value = limit.value, values[limit.objective]
+                rejected.append((proposal, f"{limit.objective} must be <= {needed:g}, got {value:g}"))
+        if not proposals or len(accepted) == count:
+            break
+    return accepted, rejected
+
+
+def _evaluated(objectives: Sequence[Objective], proposal: Proposal, request: Request, outcome: Outcome) -> Evaluation:
+    """Return the evaluation of a trained candidate, its batch and time unset; without finite values it has failed."""
+    state, reason = outcome.state, outcome.reason
+    values = {name: float(value) for name, value in outcome.values.items() if math.isfinite(value)}
+    missing = [name for name in ("error", "size", *(o.name for o in objectives)) if name not in values]
+    if state == "done" and missing:
+        state, reason = "failed", f"{missing[0]} must be finite, got {outcome.values.get(missing[0], 'none')}"
+    score = {} if proposal.score is None else {"score": proposal.score}
+    return Evaluation(request.id, 0, request.genes, state, values, reason, {**outcome.details, **score})
+
+
+def _rejected(rejected: tuple[Proposal, str], number: int) -> Evaluation:
+    """Return the evaluation of a candidate that exceeds a limit, its batch and time unset."""
+    proposal, reason = rejected
+    return Evaluation(number, 0, proposal.genes, "rejected", {}, reason)
