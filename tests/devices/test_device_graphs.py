@@ -31,14 +31,11 @@ def test_several_rows_at_once():
 
 
 def test_layers_count_the_weights_that_the_graph_stores():
-    sketch = Sketch(
-        6, strings=2, slots=9, embedding=3, bins=5, token=2, widths=(16, 8), outputs=2, members=3, skip=True
-    )
+    sketch = Sketch(6, strings=2, embedding=3, widths=(16, 8), outputs=2, members=3, skip=True)
     stored = onnx.load_from_string(onnx_model(sketch, generator(0, "weights"))).graph.initializer
     graph = sum(int(np.prod(c.dims)) for c in stored if c.data_type == onnx.TensorProto.FLOAT)
-    encoding = (
-        4 * 6 + 1 + 2 + 4
-    )  # low, high, center, scale; 0 where missing; the clip of the bins; scale, center, range
+    # low, high, center; 0 where missing; the range of the target; the bias of the linear path, part of the head's
+    encoding = 3 * 6 + 1 + 2 + 2
     assert sum(layer.weights for layer in sketch_layers(sketch)) == graph - encoding
 
 

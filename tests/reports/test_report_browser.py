@@ -179,8 +179,8 @@ def test_scripts_write_numbers_as_python_does(browser: Browser) -> None:
     rng = np.random.default_rng(5)
     numbers = [*(10 ** rng.uniform(-7, 13, size=300)).tolist(), 0.0, 3.0, 999_700.0, 1e6, -12.5]
     script = (files("netgraft.reports") / "assets" / "figures.js").read_text(encoding="utf-8")
-    for unit, least in (("", 0.0), ("byte", 1.0), ("s", 1e-9), ("j", 1e-9)):
-        numbers = [number for number in numbers if abs(number) >= least or number == 0]
+    for unit, least, most in (("", 0.0, 1e13), ("byte", 1.0, 1e13), ("s", 1e-9, 1e4), ("j", 1e-9, 1e4)):
+        numbers = [number for number in numbers if least <= abs(number) <= most or number == 0]
         found = browser.ask(
             f"(() => {{ {script}\nreturn {json.dumps(numbers)}.map(each => quantity(each, {json.dumps(unit)})); }})()"
         )

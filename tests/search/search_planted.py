@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from netgraft.search import Choice, Genes, MixedSpace, Outcome, Real, Request
+from netgraft.search import (
+    Archive,
+    BatchReport,
+    Choice,
+    Genes,
+    Journal,
+    MixedSpace,
+    Outcome,
+    Real,
+    Request,
+    Setup,
+    drive,
+    objectives_named,
+    strategy_named,
+)
 from netgraft.seeds import generator
+from netgraft.units import Limit
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 UNSCORED = frozenset({"learning_rate", "weight_decay", "dropout", "batch"})
@@ -44,7 +59,7 @@ def parameters(genes: Genes) -> int:
 
 
 def true_error(genes: Genes, tilt: float = 0.0) -> float:
-    """Return the error without noise: capacity with a bottleneck, then a penalty for each choice that is not the best."""
+    """Return the error without noise: capacity with a bottleneck, then a penalty for each choice that is not best."""
     widths = widths_of(genes)
     capacity = len(widths) ** 0.6 * math.exp(sum(math.log(w) for w in widths) / len(widths)) * 0.7 + 0.3 * min(widths)
     embedding = {"none": 0.0, "periodic": 0.5, "piecewise": 1.0 + tilt}[str(genes["embedding"])]
@@ -65,7 +80,7 @@ def true_error(genes: Genes, tilt: float = 0.0) -> float:
 
 
 class Planted:
-    """A problem whose error is `true_error` plus noise; its score sees the structure only, and small widths too badly."""
+    """A problem whose error is `true_error` plus noise; its score sees the structure alone, with noise and a bias."""
 
     space = SPACE
     space_bytes = (4.0 * 57, 4.0 * 300_000)
@@ -132,3 +147,35 @@ class Planted:
         return Outcome(
             "done", {"error": error, **self.cost(request.genes)}, "", details, f"weights {request.id}".encode()
         )
+
+
+def search(
+    name: str,
+    problem: Planted,
+    journal: Journal | None = None,
+    *,
+    seed: int = 0,
+    evaluations: int | None = 48,
+    batch_size: int = 16,
+    objectives: Sequence[str] = ("error", "size"),
+    limits: Sequence[Limit] = (),
+    space: MixedSpace = SPACE,
+    deadline: Callable[[], float] = lambda: math.inf,
+    on_batch: Callable[[BatchReport], None] | None = None,
+) -> Archive:
+    """Run a whole search on a clock that stands still."""
+    wanted = objectives_named(objectives)
+    setup = Setup(space, problem, wanted, tuple(limits), seed, UNSCORED, {"size": problem.space_bytes})
+    return drive(
+        problem,
+        strategy_named(name, setup),
+        journal or Journal.temporary(),
+        objectives=wanted,
+        limits=limits,
+        batch_size=batch_size,
+        evaluations=evaluations,
+        deadline=deadline,
+        elapsed=lambda: 0.0,
+        space_bytes=problem.space_bytes,
+        on_batch=on_batch,
+    )

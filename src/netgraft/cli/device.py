@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netgraft.cli.output import JsonOption, note, print_json, print_rich, progress_bar
+
 if TYPE_CHECKING:
     from netgraft.devices import Profile
 
 app = typer.Typer(help="The devices that models are found for: what they can do and what a layer costs on them.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
 @app.command("list")
@@ -26,14 +25,14 @@ def list_devices(as_json: JsonOption = False) -> None:
 
     profiles = [_kept_or_declared(name) for name in device_names()]
     if as_json:
-        _print_json({"devices": [_summary(profile) for profile in profiles]})
+        print_json({"devices": [_summary(profile) for profile in profiles]})
         return
     from rich.table import Table
 
     table = Table("device", "memory", "operations", "per run", "power", "latency figures", "description")
     for profile in profiles:
         table.add_row(profile.name, *_headline(profile), profile.sources["run"].origin, profile.description)
-    _print(table)
+    print_rich(table)
 
 
 @app.command("show")
@@ -77,23 +76,18 @@ def measure_device(
 
 
 def _measure(budget_s: float, seed: int) -> Profile:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from netgraft.devices import measure_this
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("timing layers", total=1.0)
-        return measure_this(budget_s=budget_s, seed=seed, progress=lambda part: progress.update(task, completed=part))
+    with progress_bar() as move:
+        return measure_this(budget_s=budget_s, seed=seed, progress=lambda part: move("timing layers", part))
 
 
 def _keep(profile: Profile) -> None:
     from netgraft.devices import cache_path, keep
 
     kept = keep(profile)
-    note = f"kept as 'this' in {kept}" if kept else f"not kept: {cache_path()} cannot be written"
-    typer.echo(note, err=True)
+    text = f"kept as 'this' in {kept}" if kept else f"not kept: {cache_path()} cannot be written"
+    note(text)
 
 
 def _kept_or_declared(name: str) -> Profile:
@@ -131,7 +125,7 @@ def _summary(profile: Profile) -> dict[str, Any]:
 
 def _print_profile(profile: Profile, *, as_json: bool) -> None:
     if as_json:
-        _print_json(profile.to_json())
+        print_json(profile.to_json())
         return
     from rich.table import Table
 
@@ -143,14 +137,4 @@ def _print_profile(profile: Profile, *, as_json: bool) -> None:
     for name, fields in named.items():
         figures = "\n".join(f"{key} {value:.4g}" for key, value in fields.items() if key not in ("origin", "source"))
         table.add_row(name, figures, fields["origin"], fields["source"])
-    _print(table)
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    Console().print(renderable)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    print_rich(table)

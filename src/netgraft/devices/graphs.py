@@ -57,14 +57,14 @@ def onnx_model(sketch: Sketch, rng: np.random.Generator) -> bytes:
     from onnx import TensorProto
 
     graph = _Graph(rng)
-    numbers = _numeric_features(graph, sketch)
-    last = _tree_scores(graph, sketch, numbers) if sketch.trees else _network(graph, sketch, numbers)
+    last = _tree_scores(graph, sketch) if sketch.trees else _network(graph, sketch)
     helper = graph.helper
     if sketch.classify:
         last, label = _probabilities(graph, sketch, last)
         results = [helper.make_tensor_value_info(label, TensorProto.STRING, ["n"])]
     else:
-        last, results = _rescaled(graph, sketch, last), []
+        low, high = (graph.constant(np.asarray(value, np.float32)) for value in (-9, 9))
+        last, results = graph.add("Clip", _mean(graph, sketch, last), low, high), []
     results.append(helper.make_tensor_value_info(last, TensorProto.FLOAT, ["n", sketch.outputs]))
     built = helper.make_graph(graph.nodes, "sketch", graph.inputs, results, graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
@@ -84,92 +84,97 @@ def raw_row(sketch: Sketch, rng: np.random.Generator) -> dict[str, NDArray[Any]]
 
 
 def _probabilities(graph: _Graph, sketch: Sketch, scores: str) -> tuple[str, str]:
-    """Add temperature, softmax, the mean over members and the likeliest label: [n, c] and [n]."""
-    temperature = graph.constant(np.asarray(0.7, np.float32))
-    probabilities = _mean(graph, sketch, graph.add("Softmax", graph.add("Mul", scores, temperature), axis=-1))
+    """Add the softmax, the mean over members and the likeliest label: [n, c] and [n]."""
+    probabilities = _mean(graph, sketch, graph.add("Softmax", scores, axis=-1))
     labels = graph.constant(np.array([f"class-{j}" for j in range(sketch.outputs)], dtype=object))
     return probabilities, graph.add("Gather", labels, graph.add("ArgMax", probabilities, axis=1, keepdims=0))
 
 
-def _rescaled(graph: _Graph, sketch: Sketch, scores: str) -> str:
-    """Add the mean over members and the way back to the target's unit and range: [n, outputs]."""
-    scale, center, low, high = (graph.constant(np.asarray(v, np.float32)) for v in (2, 1, -9, 9))
-    wide = graph.add("Add", graph.add("Mul", _mean(graph, sketch, scores), scale), center)
-    return graph.add("Clip", wide, low, high)
-
-
 def _mean(graph: _Graph, sketch: Sketch, values: str) -> str:
-    """Add the mean over members: [n, k, outputs] -> [n, outputs]."""
+    """Add the mean over members: [k, n, outputs] -> [n, outputs]."""
     if sketch.members == 1 or sketch.trees:
         return values
-    return graph.add("ReduceMean", values, axes=[1], keepdims=0)
+    return graph.add("ReduceMean", values, axes=[0], keepdims=0)
 
 
-def _numeric_features(graph: _Graph, sketch: Sketch) -> str:
-    """Add the standardised features [n, d]: clip, standardise, 0 where missing."""
+def _raw_features(graph: _Graph, sketch: Sketch) -> str:
+    """Add the numbers and the parts of date-times side by side, NaN where missing: [n, d], or nothing."""
     from onnx import TensorProto
 
     columns = [graph.feed(f"x{j}", TensorProto.FLOAT) for j in range(sketch.numeric)]
-    for j in range(sketch.datetimes):
-        columns += _datetime_parts(graph, graph.feed(f"t{j}", TensorProto.INT64), sketch.parts)
-    if not columns:
-        return ""
-    d = sketch.features
-    raw = graph.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
-    low, high = graph.constant(np.full(d, -3, np.float32)), graph.constant(np.full(d, 3, np.float32))
-    clipped = graph.add("Min", graph.add("Max", raw, low), high)
-    standard = graph.add("Div", graph.add("Sub", clipped, graph.normal(d)), graph.constant(np.full(d, 2, np.float32)))
-    zero = graph.constant(np.zeros(1, np.float32))
-    return graph.add("Where", graph.add("IsNaN", raw), zero, standard)
+    times = [graph.feed(f"t{j}", TensorProto.INT64) for j in range(sketch.datetimes)]
+    if times:
+        columns.append(_datetime_parts(graph, _side_by_side(graph, times), sketch))
+    return _side_by_side(graph, columns) if columns else ""
 
 
-def _datetime_parts(graph: _Graph, seconds: str, parts: int) -> list[str]:
+def _datetime_parts(graph: _Graph, times: str, sketch: Sketch) -> str:
+    """Add the seconds, weekend, sines and cosines of all date-times, NaN where missing: [n, dates parts]."""
     from onnx import TensorProto
 
-    made = [graph.add("Cast", seconds, to=TensorProto.FLOAT)]
-    for j in range(parts - 1):
-        # sine and cosine of one period share the phase, as the parts of a real date-time do
-        if j % 2 == 0:
-            period = _DAY_S * (1 + j)
-            rest = graph.add("Mod", seconds, graph.constant(np.asarray(period, np.int64)))
-            factor = graph.constant(np.asarray(2 * math.pi / period, np.float32))
-            phase = graph.add("Mul", graph.add("Cast", rest, to=TensorProto.FLOAT), factor)
-        made.append(graph.add("Cos" if j % 2 else "Sin", phase))
-    return made
+    dates, waves = sketch.datetimes, max(1, sketch.parts - 2)
+    sines, cosines = waves - waves // 2, waves // 2
+    # one phase per sine, shared with the cosine of the same period: [n, dates sines]
+    periods = np.repeat(_DAY_S * np.arange(1, sines + 1), dates)
+    rest = graph.add("Gather", times, graph.ints(*(list(range(dates)) * sines)), axis=1)
+    rest = graph.add("Mod", graph.add("Add", rest, graph.ints(*periods)), graph.ints(*periods))
+    rest = graph.add("Div", rest, graph.ints(*np.ones(len(periods), int)))
+    turned = graph.add("Mul", graph.add("Cast", rest, to=TensorProto.DOUBLE), graph.constant(2 * math.pi / periods))
+    angles = graph.add("Cast", turned, to=TensorProto.FLOAT)
+    blocks = [graph.add("Cast", times, to=TensorProto.FLOAT), graph.add("Sin", angles)]
+    if cosines:
+        chosen = graph.add("Gather", angles, graph.ints(*range(dates * cosines)), axis=1)
+        blocks.append(graph.add("Cos", chosen))
+    if sketch.parts > 2:
+        days = graph.add("Gather", rest, graph.ints(*range(dates)), axis=1)
+        blocks.append(graph.add("Cast", graph.add("Greater", days, graph.ints(4)), to=TensorProto.FLOAT))
+    absent = graph.add("Equal", times, graph.constant(np.asarray(np.iinfo(np.int64).min)))
+    absent = graph.add("Gather", absent, graph.ints(*(list(range(dates)) * sketch.parts)), axis=1)
+    return graph.add("Where", absent, graph.constant(np.asarray(np.nan, np.float32)), _side_by_side(graph, blocks))
 
 
-def _network(graph: _Graph, sketch: Sketch, numbers: str) -> str:
-    encoded = [_basis(graph, sketch, numbers)] if sketch.bins and numbers else [numbers] if numbers else []
-    encoded += [_lookup(graph, sketch)] if sketch.strings else []
-    values = graph.add("Concat", *encoded, axis=1) if len(encoded) > 1 else encoded[0]
-    straight = graph.add("MatMul", values, graph.normal(sketch.encoded, sketch.outputs)) if sketch.skip else ""
-    members, before = sketch.members, sketch.encoded
-    if members > 1:
-        values = graph.add("Unsqueeze", values, graph.ints(1))
+def _side_by_side(graph: _Graph, values: list[str]) -> str:
+    return graph.add("Concat", *values, axis=1) if len(values) > 1 else values[0]
+
+
+def _standardised(graph: _Graph, sketch: Sketch, raw: str) -> str:
+    """Add clipping, centring and 0 where missing; the scale is part of the first matrix: [n, d]."""
+    d = sketch.features
+    low, high = graph.constant(np.full(d, -3, np.float32)), graph.constant(np.full(d, 3, np.float32))
+    centred = graph.add("Sub", graph.add("Min", graph.add("Max", raw, low), high), graph.normal(d))
+    return graph.add("Where", graph.add("IsNaN", raw), graph.constant(np.asarray(0, np.float32)), centred)
+
+
+def _network(graph: _Graph, sketch: Sketch) -> str:
+    raw = _raw_features(graph, sketch)
+    blocks = [_standardised(graph, sketch, raw)] if raw else []
+    if raw and sketch.bins:
+        blocks = [_basis(graph, sketch, blocks[0])]
+    blocks += [_lookup(graph, sketch)] if sketch.strings else []
+    values = _side_by_side(graph, blocks)
+    members, before, outputs = sketch.members, sketch.encoded, sketch.outputs
+    straight = graph.add("Gemm", values, graph.normal(before, outputs), graph.normal(outputs)) if sketch.skip else ""
     for width in sketch.widths:
         values = _activation(graph, sketch.activation, _hidden(graph, values, before, width, members))
         before = width
-    values = _heads(graph, values, before, sketch.outputs, members)
-    if not straight:
-        return values
-    return graph.add("Add", values, graph.add("Unsqueeze", straight, graph.ints(1)) if members > 1 else straight)
+    values = _heads(graph, values, before, outputs, members)
+    return graph.add("Add", values, straight) if straight else values
 
 
 def _basis(graph: _Graph, sketch: Sketch, numbers: str) -> str:
     """Add the basis of each feature (Gorishniy et al. 2022, eq. 1 and 2) and its projection: [n, d token]."""
-    d, bins, token = sketch.features, sketch.bins, sketch.token
-    # [n, d] -> [n, d, 1] -> [n, d, T]
-    wide = graph.add("Unsqueeze", numbers, graph.ints(2))
+    d, bins = sketch.features, sketch.bins
+    # [n, d] -> [n, d T]
+    wide = graph.add("Gather", numbers, graph.ints(*np.repeat(np.arange(d), bins // (1 + sketch.periodic))), axis=1)
     if sketch.periodic:
-        angle = graph.add("Mul", wide, graph.normal(d, bins // 2))
-        filled = graph.add("Concat", graph.add("Sin", angle), graph.add("Cos", angle), axis=2)
+        angle = graph.add("Mul", wide, graph.normal(d * (bins // 2)))
+        filled = _side_by_side(graph, [graph.add("Sin", angle), graph.add("Cos", angle)])
     else:
-        scaled = graph.add("Mul", graph.add("Sub", wide, graph.normal(d, bins)), graph.normal(d, bins))
+        scaled = graph.add("Mul", graph.add("Sub", wide, graph.normal(d * bins)), graph.normal(d * bins))
         zero, one = (graph.constant(np.asarray(v, np.float32)) for v in (0, 1))
         filled = graph.add("Clip", scaled, zero, one)
-    # [n, d, 1, T] @ [d, T, token] -> [n, d, 1, token] -> [n, d token]
-    product = graph.add("MatMul", graph.add("Unsqueeze", filled, graph.ints(2)), graph.normal(d, bins, token))
-    return graph.add("Reshape", product, graph.ints(-1, d * token))
+    # one matrix, zero between different features, is faster than d small ones
+    return graph.add("MatMul", filled, graph.normal(d * (bins - bins % (1 + sketch.periodic)), d * sketch.token))
 
 
 def _codes(graph: _Graph, sketch: Sketch, column: int, **values: Any) -> str:
@@ -187,16 +192,17 @@ def _lookup(graph: _Graph, sketch: Sketch) -> str:
         _codes(graph, sketch, j, values_int64s=list(range(j * slots + 1, (j + 1) * slots)), default_int64=j * slots)
         for j in range(q)
     ]
-    places = graph.add("Concat", *codes, axis=1) if q > 1 else codes[0]
+    places = _side_by_side(graph, codes)
     # [n, q, e] -> [n, q e]
     named = graph.add("Gather", graph.normal(q * slots, sketch.embedding), places, axis=0)
     return graph.add("Reshape", named, graph.ints(-1, q * sketch.embedding))
 
 
 def _hidden(graph: _Graph, values: str, inputs: int, outputs: int, members: int) -> str:
+    """Add a hidden layer: [n, outputs], or [k, n, outputs] for several members."""
     if members == 1:
         return graph.add("Gemm", values, graph.normal(inputs, outputs), graph.normal(outputs))
-    adapted = graph.add("Mul", values, graph.normal(members, inputs))
+    adapted = graph.add("Mul", values, graph.normal(members, 1, inputs))
     return graph.add("Add", graph.add("MatMul", adapted, graph.normal(inputs, outputs)), graph.normal(outputs))
 
 
@@ -207,20 +213,21 @@ def _activation(graph: _Graph, name: str, values: str) -> str:
 
 
 def _heads(graph: _Graph, values: str, inputs: int, outputs: int, members: int) -> str:
-    """Add each member's own head: [n, k, outputs], or [n, outputs] for one member."""
+    """Add each member's own head: [k, n, outputs], or [n, outputs] for one member."""
     if members == 1:
         return graph.add("Gemm", values, graph.normal(inputs, outputs), graph.normal(outputs))
-    # [n, k, 1, width] @ [k, width, outputs] -> [n, k, 1, outputs] -> [n, k, outputs]
-    product = graph.add("MatMul", graph.add("Unsqueeze", values, graph.ints(2)), graph.normal(members, inputs, outputs))
-    return graph.add("Add", graph.add("Squeeze", product, graph.ints(2)), graph.normal(members, outputs))
+    # [k, n, width] @ [k, width, outputs]
+    product = graph.add("MatMul", values, graph.normal(members, inputs, outputs))
+    return graph.add("Add", product, graph.normal(members, 1, outputs))
 
 
-def _tree_scores(graph: _Graph, sketch: Sketch, numbers: str) -> str:
-    """Add complete trees of the sketch's depth with random splits over numbers and codes."""
+def _tree_scores(graph: _Graph, sketch: Sketch) -> str:
+    """Add complete trees of the sketch's depth with random splits over raw numbers and codes."""
     slots = [float(j) for j in range(1, sketch.slots + 1)]
-    columns = [numbers] if numbers else []
+    raw = _raw_features(graph, sketch)
+    columns = [raw] if raw else []
     columns += [_codes(graph, sketch, j, values_floats=slots) for j in range(sketch.strings)]
-    read = graph.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
+    read = _side_by_side(graph, columns)
     inner = 2**sketch.depth - 1
     nodes = 2 * inner + 1
     total = sketch.trees * nodes

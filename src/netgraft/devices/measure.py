@@ -28,7 +28,7 @@ DESIGN: tuple[Sketch, ...] = (
     *(Sketch(numeric) for numeric in (1, 4, 16, 32, 64)),
     *(Sketch(0, strings=strings) for strings in (1, 4, 10)),
     *(Sketch(8, strings=strings, slots=64, embedding=16) for strings in (1, 6)),
-    *(Sketch(4, datetimes=count, parts=parts) for count, parts in ((1, 2), (1, 8), (3, 4))),
+    *(Sketch(4, datetimes=count, parts=parts) for count, parts in ((1, 2), (1, 4), (1, 8), (2, 4))),
     *(Sketch(8, widths=(width,) * depth) for width in (8, 64, 256) for depth in (1, 4)),
     *(Sketch(8, widths=(width,) * 2, members=members) for width in (8, 64, 256) for members in (2, 16)),
     *(Sketch(8, bins=bins, token=size) for bins, size in ((4, 2), (16, 4), (64, 16))),

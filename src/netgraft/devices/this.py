@@ -15,6 +15,8 @@ from netgraft.records import write_text
 
 NAME = "this"
 PATH_VARIABLE = "NETGRAFT_DEVICE_THIS"
+#: Raised whenever the timed models or the meaning of a figure change, so that older profiles are measured again.
+MODEL_VERSION = 1
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -74,7 +76,7 @@ def keep(profile: Profile) -> Path | None:
 
 
 def machine_identity() -> str:
-    """Return what a measured profile is valid for: the processor and the runtime with its version."""
+    """Return what a measured profile is valid for: the processor, the runtime and the version of the latency model."""
     processor = platform.processor() or platform.machine()
     if _CPU_INFO.is_file():
         lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -85,7 +87,7 @@ def machine_identity() -> str:
             if key.strip() in wanted:
                 found.setdefault(key.strip(), value.strip())
         processor = ", ".join(f"{key} {value}" for key, value in found.items()) or processor
-    return f"{processor}; ONNX Runtime {version('onnxruntime')}"
+    return f"{processor}; ONNX Runtime {version('onnxruntime')}; latency model {MODEL_VERSION}"
 
 
 @functools.cache

@@ -34,7 +34,10 @@ from netgraft.search import Genes, MixedSpace, Outcome, Request
 from netgraft.seeds import child_seed, generator
 
 _EPOCHS = 40
-_STEPS = (200, 2_000)
+_STEPS = (300, 1_500)
+_LEAST_STEPS = 300
+# What one optimiser step of any group costs beside its candidates' own work, in multiply-adds.
+_STEP_FLOOR = 3e7
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
 
@@ -47,11 +50,13 @@ class Pace:
         slice_s: seconds for the next batch of candidates, or None without a time limit.
         nested_s: seconds for the nested root, or None.
         memory_bytes: what a group of candidates may need while training.
+        work_per_s: multiply-adds that training does in a second here, forward and backward counted once.
     """
 
     slice_s: Callable[[], float | None]
     nested_s: float | None
     memory_bytes: float
+    work_per_s: float = 1e10
 
 
 @dataclass
@@ -137,7 +142,7 @@ class NetworkProblem:
         return np.array([self._scores[cut] for cut in cuts], np.float64)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Train candidates in groups that share basis, members, batch and a range of widths."""
+        """Train candidates in groups that share batch and a range of widths."""
         recipes = [self.recipe(request.genes) for request in requests]
         outcomes: list[Outcome | None] = [None] * len(requests)
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -147,12 +152,11 @@ class NetworkProblem:
                 groups[_group_key(recipe)].append(i)
             else:
                 outcomes[i] = Outcome("skipped", reason=reason)
-        jobs = [self._group(members, requests, recipes) for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
-        total = sum(job.load for job in jobs)
+        members_of = [members for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
+        jobs = [self._group(members, requests, recipes) for members in members_of]
         slice_s = self.pace.slice_s()
         if slice_s is not None:
-            jobs = [replace(job, seconds=slice_s * self.workers.jobs * job.load / total) for job in jobs]
-        members_of = [members for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
+            jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
         for members, trained in zip(members_of, self.workers.train(jobs), strict=True):
             for i, result in zip(members, trained, strict=True):
                 outcomes[i] = self._outcome(recipes[i], result)
@@ -167,6 +171,7 @@ class NetworkProblem:
         steps = int(np.clip(epochs, low, high if self.pace.slice_s() is None else 4 * high))
         starts = tuple(self._start(requests[i], recipes[i]) for i in members)
         load = sum(_work(recipes[i]) for i in members) * steps * len(self.prepared.data.folds)
+        load += _STEP_FLOOR * steps
         costs = np.array([self.architecture_cost(recipes[i].architecture)["size"] for i in members])
         return Group(
             recipes=tuple(recipes[i] for i in members),
@@ -187,9 +192,15 @@ class NetworkProblem:
 
     def _too_large(self, recipe: Recipe) -> str | None:
         """Return why a candidate cannot be trained here or run on the device, or None."""
-        need = training_bytes(recipe, len(self.prepared.data.folds))
+        folds = len(self.prepared.data.folds)
+        need = training_bytes(recipe, folds)
         if need > self.pace.memory_bytes:
             return f"training needs about {need / 1e6:.0f} MB, {self.pace.memory_bytes / 1e6:.0f} MB are allowed"
+        slice_s = self.pace.slice_s()
+        if slice_s is not None:
+            seconds = _LEAST_STEPS * folds * _work(recipe) / self.pace.work_per_s
+            if seconds > slice_s:
+                return f"{_LEAST_STEPS} steps would take about {seconds:.1f} s, {slice_s:.1f} s are left for its batch"
         return None
 
     def _outcome(self, recipe: Recipe, trained: Trained) -> Outcome:
@@ -212,6 +223,20 @@ class NetworkProblem:
         return to_network(architecture, self.prepared.bases[architecture.basis], stored), outputs
 
 
+def share_time(groups: Sequence[Group], seconds: float, work_per_s: float) -> list[Group]:
+    """Return the groups with the seconds that each may take.
+
+    Cheap groups get what their whole schedule needs, up to an equal share; what they leave goes to the expensive ones.
+    """
+    order = sorted(range(len(groups)), key=lambda i: groups[i].load)
+    shared = list(groups)
+    for place, i in enumerate(order):
+        granted = min(groups[i].load / work_per_s, seconds / (len(groups) - place))
+        seconds -= granted
+        shared[i] = replace(groups[i], seconds=granted)
+    return shared
+
+
 def _scored_cut(genes: Mapping[str, Any]) -> Cut:
     """Return the nearest cut that the nested root scores: widths on a coarse grid, so that few cuts are computed."""
     cut = cut_of(dict(genes))
@@ -224,7 +249,7 @@ def _group_key(recipe: Recipe) -> tuple[Any, ...]:
     """Return what candidates must share to be trained in one stack without much padding."""
     a = recipe.architecture
     widest = max(a.widths, default=1)
-    return a.basis, a.members, recipe.batch, int(np.searchsorted([33, 65, 129], widest, side="right"))
+    return recipe.batch, int(np.searchsorted([65, 129], widest, side="right"))
 
 
 def _work(recipe: Recipe) -> float:
@@ -232,7 +257,7 @@ def _work(recipe: Recipe) -> float:
     a = recipe.architecture
     basis = 0 if a.basis == "linear" else a.numeric * FINEST_BINS * a.token
     hidden = sum(i * w for i, w in zip((a.tokens, *a.widths[:-1]), a.widths, strict=False)) * a.members
-    elements = 20 * (a.tokens + sum(a.widths)) * a.members
+    elements = 30 * (a.tokens + sum(a.widths)) * a.members
     soft = 2 if recipe.distill > 0 else 1
     return float((basis + hidden + elements + 2_000) * recipe.batch * soft)
 

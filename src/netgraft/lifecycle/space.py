@@ -125,7 +125,6 @@ def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
         ((16, 16), small | {"bins": 16}),
         ((64, 32), middle),
         ((8,), small),
-        ((256, 256, 128), large),
         ((32, 32), small | {"token": 2, "bins": 16, "basis": "tree"}),
         ((4,), small | {"basis": "linear", "category": 1}),
         ((), small | {"basis": "linear", "category": 1}),

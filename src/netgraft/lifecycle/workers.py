@@ -21,7 +21,7 @@ class Group:
     """Candidates that are trained in one stack.
 
     Attributes:
-        recipes: C candidates that share basis kind, members and batch.
+        recipes: C candidates that share the batch size.
         starts: weights each starts from, or None.
         sizes: [C] bytes; the halving keeps candidates that are good for their size.
         schedule: how long.
@@ -68,7 +68,6 @@ class Workers:
 
 def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Trained]:
     """Return the trained candidates of one group."""
-    basis = bases[group.recipes[0].architecture.basis]
     alive = np.zeros(0, np.int64)
 
     def select(errors: np.ndarray) -> np.ndarray:
@@ -79,7 +78,7 @@ def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Train
         alive = alive[kept]
         return kept
 
-    population = Population(group.recipes, data, basis, seed=group.seed, starts=group.starts)
+    population = Population(group.recipes, data, bases, seed=group.seed, starts=group.starts)
     alive = np.array(population.order)
     schedule = Schedule(group.schedule.steps, group.schedule.halve_at, group.seconds)
     return population.train(schedule, select)

@@ -56,7 +56,7 @@ def facts(front: Front) -> Markup:
         "Task": task.get("kind"),
         "Error": error_label(front) if front.get("task") else None,
         "Rows": split or None,
-        "Inputs": f"{len(columns)} columns" if columns else None,
+        "Inputs": f"{len(columns)} column{'s' * (len(columns) > 1)}" if columns else None,
         "Device": front.get("device"),
         "Search": _search(front),
     }
@@ -136,7 +136,7 @@ def points_table(front: Front) -> Markup:
     rows = [_row(front, point, objectives, tested=tested) for point in points]
     caption = tag("caption", "All points of the front, smallest first", class_="unseen")
     table = tag("table", caption, tag("thead", head), tag("tbody", *rows), id="points-table", class_="sortable points")
-    lead = f"{len(points)} points. Choose one to see it in the plot and in the commands."
+    lead = f"{len(points)} point{'s' * (len(points) > 1)}. Choose one to see it in the plot and in the commands."
     return section("points", "Points", scroller("All points", table), lead=lead)
 
 

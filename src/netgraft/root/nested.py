@@ -99,7 +99,7 @@ class NestedTraining:
         a = recipe.architecture
         if a.basis != "linear":
             a = replace(a, bins=FINEST_BINS)
-        self._recipe, self._data, self._basis = replace(recipe, architecture=a), data, basis
+        self._recipe, self._data = replace(recipe, architecture=a), data
         folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
         stacked = {name: np.stack([made[name] for made in folds]) for name in folds[0]}
         self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
@@ -108,6 +108,7 @@ class NestedTraining:
         self._cuts = generator(seed, "nested cuts")
         self._fold = torch.arange(len(data.folds))
         self._forwards: dict[Cut, Forward] = {}
+        self._bases = {basis.kind: basis}
         self.largest = Cut.of(a)
         self.smallest = Cut(min(1, a.depth), (min(recipe.width_choices),) * min(1, a.depth))
 
@@ -155,9 +156,10 @@ class NestedTraining:
         parameters = self._wired()
         tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
         largest = self._outputs(parameters, tokens, self.largest)
-        total_loss = loss(largest, batch, self._fold, torch.zeros(len(self._fold)))
+        fold = self._fold.repeat_interleave(self.largest.members)
+        total_loss = loss(largest, batch, fold, torch.zeros(1), torch.full((1,), 1 / self.largest.members))
         if not alone:
-            taught = soft_targets(largest.detach(), self._data.is_classification)
+            taught = soft_targets(largest.detach(), len(self._fold), self._data.is_classification)
             cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
             for cut in cuts:
                 total_loss = total_loss + self._taught_loss(self._outputs(parameters, tokens, cut), batch, taught)
@@ -165,9 +167,10 @@ class NestedTraining:
 
     def _taught_loss(self, outputs: Tensor, batch: Batch, taught: Tensor) -> Tensor:
         """Return half the loss on the labels plus half that on the largest cut's outputs, summed over folds."""
-        weights = batch.weights / batch.weights.sum(dim=1, keepdim=True).clamp_min(1e-9)  # [F, b]
-        each = 0.5 * row_losses(outputs, batch.target) + 0.5 * soft_losses(outputs, taught)  # [F, k, b]
-        return (each.mean(dim=1) * weights).sum()
+        fold = self._fold.repeat_interleave(len(outputs) // len(self._fold))  # [Q]
+        weights = (batch.weights / batch.weights.sum(dim=1, keepdim=True).clamp_min(1e-9))[fold]  # [Q, b]
+        each = 0.5 * row_losses(outputs, batch.target) + 0.5 * soft_losses(outputs, taught[fold])  # [Q, b]
+        return (each * weights).sum() * (len(self._fold) / len(outputs))
 
     def _wired(self) -> dict[str, Tensor]:
         """Return the parameters with the wiring's mask applied."""
@@ -180,11 +183,11 @@ class NestedTraining:
         """Return the arithmetic of one cut for all folds."""
         if cut not in self._forwards:
             network = cut_architecture(self._recipe.architecture, cut)
-            self._forwards[cut] = Forward(StackShape.of([network] * len(self._data.folds)), self._basis)
+            self._forwards[cut] = Forward(StackShape.of([network] * len(self._data.folds)), self._bases)
         return self._forwards[cut]
 
     def _outputs(self, parameters: dict[str, Tensor], tokens: Tensor, cut: Cut) -> Tensor:
-        """Return the outputs [F, k, c, b] of one cut."""
+        """Return the outputs [F * k, c, b] of one cut."""
         sliced = cut_parameters(parameters, self._recipe.architecture, cut)
         return self._forward(cut).from_tokens(sliced, tokens, None)
 
@@ -205,13 +208,13 @@ class NestedTraining:
             inputs = self._data.inputs.take(taken)
             own = {name: value[f : f + 1] for name, value in parameters.items()}
             one = [cut_architecture(self._recipe.architecture, cut) for cut in cuts]
-            tokens = Forward(StackShape.of(one[:1]), self._basis).tokens(
+            tokens = Forward(StackShape.of(one[:1]), self._bases).tokens(
                 own, torch.from_numpy(inputs.numeric), torch.from_numpy(inputs.codes)
             )
             for i, (cut, network) in enumerate(zip(cuts, one, strict=True)):
                 sliced = cut_parameters(own, self._recipe.architecture, cut)
-                out = Forward(StackShape.of([network]), self._basis).from_tokens(sliced, tokens, None)
-                merged[i].append(out[0].transpose(1, 2).numpy())
+                out = Forward(StackShape.of([network]), self._bases).from_tokens(sliced, tokens, None)
+                merged[i].append(out.transpose(1, 2).numpy())
         every = np.concatenate(rows)
         classes = self._data.is_classification
         return np.array(
@@ -236,9 +239,10 @@ class NestedTraining:
         self._optimiser = self._optimise(state)
 
 
-def soft_targets(outputs: Tensor, classification: bool) -> Tensor:
-    """Return what smaller cuts learn from outputs [F, k, c, b]: the members' mean, as probabilities for classes; [F, b, c]."""
-    return (torch.softmax(outputs, dim=2) if classification else outputs).mean(dim=1).transpose(1, 2)
+def soft_targets(outputs: Tensor, folds: int, classification: bool) -> Tensor:
+    """Return what smaller cuts learn from outputs [F * k, c, b]: the members' mean, probabilities for classes; [F, b, c]."""
+    each = torch.softmax(outputs, dim=1) if classification else outputs
+    return each.unflatten(0, (folds, -1)).mean(dim=1).transpose(1, 2)
 
 
 def shell_masks(recipe: NestedRecipe) -> dict[str, Tensor]:

@@ -82,8 +82,9 @@ def _properties(model: Model) -> dict[str, str]:
 
 def _outputs(graph: Graph, inputs: EncodedInputs, part: Part, gain: float, shift: float) -> str:
     """Return ``gain * outputs + shift`` of a part: [N, c], or [k, N, c] of several members."""
-    made = network_outputs if isinstance(part, Network) else trees_outputs
-    return made(graph, inputs, part, gain, shift)  # type: ignore[operator]
+    if isinstance(part, Network):
+        return network_outputs(graph, inputs, part, gain, shift)
+    return trees_outputs(graph, inputs, part, gain, shift)
 
 
 def _members(part: Part) -> int:

@@ -22,10 +22,12 @@ from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.network import piecewise_bins
 
 DoubleArray = NDArray[np.float64]
-#: Multiply-adds per row that one node less is worth.
-_NODE_OPERATIONS = 8_192
-#: Most numbers of the matrices that members have each for themselves instead of adapters.
-_OWN_MATRICES = 65_536
+#: How numeric features become tokens: the projection multiplied into what follows, as one matrix with zeros between
+#: features, or as one small product per feature.
+FOLDED, BLOCK, EACH = "folded", "block", "each"
+#: Multiply-adds for one row that take as long as a node, and as one small product of many (measured in ONNX Runtime).
+_NODE_OPERATIONS = 4_096
+_PRODUCT_OPERATIONS = 512
 
 
 @dataclass(frozen=True)
@@ -106,36 +108,40 @@ def _activation(graph: Graph, name: str, value: str) -> str:
 
 def _first(graph: Graph, inputs: EncodedInputs, part: Network) -> _First:
     """Return what the first layer reads: the basis of the numeric features, then the categories' rows."""
-    a = part.architecture
+    a, way = part.architecture, projection_way(part)
     blocks, projection = [], np.zeros((0, 0))
-    folded = _is_folded(part)
     if a.numeric:
-        value, projection = _basis(graph, inputs, part, folded)
-        if not folded and a.basis != "linear":
-            value = graph.add("MatMul", value, graph.constant(projection))
+        value, projection = _basis(graph, inputs, part, way)
         blocks.append(value)
     if a.slots:
         blocks.append(_categories(graph, inputs, part))
     value = graph.concat(blocks)
-    if not folded:
+    if way != FOLDED:
         return _First(value, None)
-    fold = np.zeros((len(projection) + len(a.slots) * a.category, a.tokens))
     named = len(a.slots) * a.category
+    fold = np.zeros((len(projection) + named, a.tokens))
     fold[: len(projection), : a.tokens - named] = projection
     fold[len(projection) :, a.tokens - named :] = np.eye(named)
     return _First(value, fold)
 
 
-def _is_folded(part: Network) -> bool:
-    """Return whether the projection is multiplied into the matrices that follow it."""
+def projection_way(part: Network) -> str:
+    """Return the quickest way from the numeric features to what follows the tokens, by multiply-adds and nodes."""
     a = part.architecture
-    total = a.numeric if a.basis == "linear" else len(part.tensors["projection"]) if a.numeric else 0
-    named = len(a.slots) * a.category
+    if a.basis == "linear" or not a.numeric:
+        return FOLDED if a.members == 1 or not a.depth else BLOCK
+    total, numeric = len(part.tensors["projection"]), a.numeric * a.token
     columns = a.members * (a.widths[0] if a.depth else 0) + (a.outputs if a.skip else 0)
-    if a.members > 1:
-        return (total + named) * columns <= _OWN_MATRICES
-    projected = total * (a.tokens - named) + a.tokens * columns
-    return a.basis == "linear" or (total + named) * columns <= projected + _NODE_OPERATIONS
+    named = len(a.slots) * a.category
+    after = a.tokens * columns + (_NODE_OPERATIONS if a.members > 1 else 0)
+    cost = {
+        FOLDED: (total + named) * columns,
+        BLOCK: total * numeric + after + _NODE_OPERATIONS,
+        EACH: total * a.token + a.numeric * _PRODUCT_OPERATIONS + after + 3 * _NODE_OPERATIONS,
+    }
+    if a.basis == "periodic":
+        del cost[EACH]
+    return min(cost, key=lambda way: cost[way])
 
 
 def _categories(graph: Graph, inputs: EncodedInputs, part: Network) -> str:
@@ -145,21 +151,52 @@ def _categories(graph: Graph, inputs: EncodedInputs, part: Network) -> str:
     return graph.add("Reshape", rows, graph.constant([-1, len(a.slots) * a.category], np.int64))
 
 
-def _basis(graph: Graph, inputs: EncodedInputs, part: Network, folded: bool) -> tuple[str, DoubleArray]:
-    """Return the basis of the numeric features [N, t] and its projection to tokens, float64 [t, numeric tokens]."""
-    a, order = part.architecture, inputs.order
-    if a.basis == "linear" and folded:
-        scale = inputs.encoding.scale[order].astype(np.float64)
-        return inputs.numeric(CLIPPED), np.eye(a.numeric)[order] / scale[:, None]
+def _basis(graph: Graph, inputs: EncodedInputs, part: Network, way: str) -> tuple[str, DoubleArray]:
+    """Return what the numeric features become, and the matrix that is yet to be multiplied in where it is folded.
+
+    Returns:
+        The value [N, t] and float64 [t, numeric tokens]; the tokens and nothing of use where it is not folded.
+    """
+    a = part.architecture
     if a.basis == "linear":
-        # the graph's own order of features is undone, as the tokens are read as they are
-        return graph.columns(inputs.numeric(STANDARD), np.argsort(order).tolist(), a.numeric), np.eye(a.numeric)
+        return _linear(graph, inputs, way)
+    if way == EACH:
+        return _projected_each(graph, inputs, part), np.zeros((0, 0))
     projection = _block_projection(part)
     if a.basis == "periodic":
         half = part.tensors["frequencies"].shape[1]
         row = np.arange(a.numeric)[:, None] * 2 * half + np.arange(half)  # [d, half]: the sines of each feature
-        return _waves(graph, inputs, part), projection[np.concatenate([row.ravel(), row.ravel() + half])]
-    return _bins(graph, inputs, part), projection
+        value, projection = _waves(graph, inputs, part), projection[np.concatenate([row.ravel(), row.ravel() + half])]
+    else:
+        lower, inverse, feature = piecewise_bins(part.tensors["edges"], part.tensors["bins"])
+        value = _bins(graph, inputs, lower, inverse, feature)
+    return (value if way == FOLDED else graph.add("MatMul", value, graph.constant(projection))), projection
+
+
+def _linear(graph: Graph, inputs: EncodedInputs, way: str) -> tuple[str, DoubleArray]:
+    """Return the numeric features as they are; their scale is folded, or their own order restored."""
+    order = inputs.order
+    if way == FOLDED:
+        scale = inputs.encoding.scale[order].astype(np.float64)
+        return inputs.numeric(CLIPPED), np.eye(len(order))[order] / scale[:, None]
+    return graph.columns(inputs.numeric(STANDARD), np.argsort(order).tolist(), len(order)), np.zeros((0, 0))
+
+
+def _projected_each(graph: Graph, inputs: EncodedInputs, part: Network) -> str:
+    """Return the tokens of the piecewise-linear basis by one product per feature, padded to the same bins; [N, d e]."""
+    a, counts = part.architecture, np.asarray(part.tensors["bins"], np.int64)
+    lower, inverse, _ = piecewise_bins(part.tensors["edges"], counts)
+    most, start = int(counts.max()), np.cumsum(counts) - counts
+    # [d, bins]: a feature's last bin stands again where it has fewer, with nothing to add
+    row = start[:, None] + np.minimum(np.arange(most), counts[:, None] - 1)
+    real = np.arange(most) < counts[:, None]
+    feature = np.repeat(np.arange(a.numeric), most)
+    value = _bins(graph, inputs, lower[row.ravel()], inverse[row.ravel()], feature)
+    value = graph.add("Reshape", value, graph.constant([-1, a.numeric, 1, most], np.int64))
+    projection = np.where(real[:, :, None], part.tensors["projection"][row], 0)  # [d, bins, token]
+    # [N, d, 1, bins] @ [d, bins, token] -> [N, d, 1, token]
+    value = graph.add("MatMul", value, graph.constant(projection))
+    return graph.add("Reshape", value, graph.constant([-1, a.numeric * a.token], np.int64))
 
 
 def _block_projection(part: Network) -> DoubleArray:
@@ -171,9 +208,10 @@ def _block_projection(part: Network) -> DoubleArray:
     return matrix.reshape(len(feature), -1)
 
 
-def _bins(graph: Graph, inputs: EncodedInputs, part: Network) -> str:
-    """Return the piecewise-linear basis; [N, sum of bins]."""
-    lower, inverse, feature = piecewise_bins(part.tensors["edges"], part.tensors["bins"])
+def _bins(
+    graph: Graph, inputs: EncodedInputs, lower: FloatArray, inverse: FloatArray, feature: NDArray[np.int64]
+) -> str:
+    """Return the piecewise-linear basis of these bins; [N, bins]."""
     mode = UNCLIPPED if _covers(inputs.encoding, lower, inverse, feature) else STANDARD
     place = np.argsort(inputs.order)[feature].tolist()
     value = graph.columns(inputs.numeric(mode), place, len(inputs.order))
@@ -210,8 +248,12 @@ def trees_outputs(graph: Graph, inputs: EncodedInputs, part: Trees, gain: float,
     leaf, standing = feature < 0, (feature >= 0) & (feature < numeric)
     value[standing] = raw_thresholds(inputs.encoding, feature[standing], value[standing])
     place = np.concatenate([np.argsort(inputs.order), np.arange(numeric, numeric + len(part.slots) + 1)])
-    zero_left = standing & (0 <= tensors["value"][node])  # a missing value is read as 0
-    left = np.where(leaf, 0, tensors["left"][node])
+    zero_left = standing & (tensors["value"][node] >= 0)  # a missing value is read as 0
+    # a node's number within its tree; siblings stand side by side, so the right child is the next one
+    starts = np.searchsorted(tree, tree)
+    number = np.arange(len(node)) - starts
+    key = tree * len(tensors["feature"])
+    left = np.where(leaf, 0, np.searchsorted(key + node, key + tensors["left"][node]) - starts)
     modes = np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
     read = graph.concat(inputs.raw() + inputs.orders(tensors["order"]) if part.slots else inputs.raw())
     return graph.add(
@@ -219,7 +261,7 @@ def trees_outputs(graph: Graph, inputs: EncodedInputs, part: Trees, gain: float,
         read,
         n_targets=part.classes,
         nodes_treeids=tree.tolist(),
-        nodes_nodeids=node.tolist(),
+        nodes_nodeids=number.tolist(),
         nodes_featureids=np.where(leaf, 0, place[np.maximum(feature, 0)]).tolist(),
         nodes_values=np.where(leaf, 0, value).astype(np.float64).tolist(),
         nodes_modes=modes,
@@ -227,7 +269,7 @@ def trees_outputs(graph: Graph, inputs: EncodedInputs, part: Trees, gain: float,
         nodes_falsenodeids=np.where(leaf, 0, left + 1).tolist(),
         nodes_missing_value_tracks_true=zero_left.astype(np.int64).tolist(),
         target_treeids=tree[leaf].tolist(),
-        target_nodeids=node[leaf].tolist(),
+        target_nodeids=number[leaf].tolist(),
         target_ids=(tree[leaf] % part.classes).tolist(),
         target_weights=(gain * value[leaf].astype(np.float64)).tolist(),
         base_values=[float(shift)] * part.classes,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from netgraft.root.basis import Basis
 from netgraft.root.data import Batch, Batches, Data
 from netgraft.root.optimiser import StackedAdamW
-from netgraft.root.stack import Dropout, Forward, StackShape, fresh, place
+from netgraft.root.stack import Dropout, Forward, StackShape, fresh, place, tensor_names
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.network import Architecture
 from netgraft.seeds import child_seed, generator
@@ -93,7 +93,7 @@ class Population:
         self,
         recipes: Sequence[Recipe],
         data: Data,
-        basis: Basis,
+        bases: Mapping[str, Basis],
         *,
         seed: int,
         starts: Sequence[dict[str, np.ndarray] | None] | None = None,
@@ -101,13 +101,13 @@ class Population:
         """Build the stack.
 
         Args:
-            recipes: C candidates that share basis kind, members and batch.
+            recipes: C candidates that share the batch size.
             data: the rows.
-            basis: the finest basis of their kind.
+            bases: the finest basis of each kind.
             seed: of initial weights, minibatches and dropout.
             starts: per candidate, parameters to start from where shapes overlap, or None.
         """
-        self._data, self._basis = data, basis
+        self._data, self._bases = data, bases
         self.order = sorted(range(len(recipes)), key=lambda i: (-recipes[i].architecture.depth, recipes[i].architecture.activation))
         self._recipes = [recipes[i] for i in self.order]
         self._alive = list(range(len(recipes)))
@@ -118,7 +118,7 @@ class Population:
         for c, recipe in enumerate(self._recipes):
             given = starts[self.order[c]] if starts is not None else None
             for f in range(folds):
-                made = fresh(recipe.architecture, basis, generator(seed, "fresh", self.order[c], f))
+                made = fresh(recipe.architecture, bases[recipe.architecture.basis], generator(seed, "fresh", self.order[c], f))
                 if given is not None:
                     inherit(made, given)
                 for name, value in made.items():
@@ -128,7 +128,8 @@ class Population:
         self._dropout_rates = torch.as_tensor(repeat(lambda r: r.dropout), dtype=torch.float32)
         self._distill = torch.as_tensor(repeat(lambda r: r.distill), dtype=torch.float32)
         self._fold = torch.arange(folds).repeat(len(self._recipes))
-        self._forward = Forward(shape, basis)
+        self._share = 1 / torch.as_tensor(repeat(lambda r: r.architecture.members), dtype=torch.float32)
+        self._forward = Forward(shape, bases)
         self._torch = torch.Generator().manual_seed(child_seed(seed, "dropout"))
         soft = bool((self._distill > 0).any())
         self._batches = Batches(data, recipes[0].batch, child_seed(seed, "batches"), soft=soft)
@@ -173,15 +174,19 @@ class Population:
         batch = self._batches.next()
         dropout = Dropout(self._dropout_rates, self._torch) if bool((self._dropout_rates > 0).any()) else None
         outputs = self._forward(self._optimiser.parameters, batch.numeric, batch.codes, dropout)
-        self._optimiser.step(loss(outputs, batch, self._fold, self._distill), learning_rate_factor(step, total))
+        members = self._forward.network_of
+        share = self._share[members]
+        self._optimiser.step(
+            loss(outputs, batch, self._fold[members], self._distill[members], share), learning_rate_factor(step, total)
+        )
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> np.ndarray:
         """Judge all candidates on their folds' validation rows, remember the best state of each; errors [C alive]."""
         folds = len(self._data.folds)
-        outputs = [self._validation_outputs(f) for f in range(self._data.judges)]  # [C, k, rows of f, c] each
+        outputs = [self._validation_outputs(f) for f in range(self._data.judges)]
         rows = np.concatenate([fold.validation for fold in self._data.folds[: self._data.judges]])
-        merged = np.concatenate(outputs, axis=2)
+        merged = [np.concatenate(made, axis=1) for made in zip(*outputs, strict=True)]  # [k, rows, c] each
         errors = np.empty(len(self._alive))
         for c, candidate in enumerate(self._alive):
             errors[c] = self._data.error(mix_members(merged[c], self._data.is_classification), rows)
@@ -194,8 +199,8 @@ class Population:
                 best.shape = self._forward.shape
         return errors
 
-    def _validation_outputs(self, fold: int) -> np.ndarray:
-        """Return the outputs of one fold's networks on its validation rows; float32 [C, k, rows, c]."""
+    def _validation_outputs(self, fold: int) -> list[np.ndarray]:
+        """Return the outputs of each candidate on one fold's validation rows; float32 [k, rows, c] each."""
         folds = len(self._data.folds)
         rows = self._data.folds[fold].validation
         made = []
@@ -204,8 +209,10 @@ class Population:
             out = self._forward(
                 self._optimiser.parameters, torch.from_numpy(taken.numeric), torch.from_numpy(taken.codes)
             )
-            made.append(out[fold::folds].transpose(2, 3).numpy())
-        return np.concatenate(made, axis=2)
+            made.append(out.transpose(1, 2).numpy())  # [Q, rows, c]
+        merged = np.concatenate(made, axis=1)
+        offsets = self._forward.shape.offsets()
+        return [merged[offsets[p] : offsets[p + 1]] for p in range(fold, self._forward.shape.size, folds)]
 
     def _keep(self, candidates: np.ndarray) -> None:
         """Drop all candidates of the stack but these."""
@@ -216,10 +223,10 @@ class Population:
         networks = torch.from_numpy((kept[:, None] * folds + np.arange(folds)).ravel())
         self._optimiser.keep(networks)
         self._dropout_rates, self._distill = self._dropout_rates[networks], self._distill[networks]
-        self._fold = self._fold[networks]
+        self._fold, self._share = self._fold[networks], self._share[networks]
         self._alive = [self._alive[c] for c in kept]
         old = self._forward.shape
-        self._forward = Forward(StackShape(tuple(old.networks[int(p)] for p in networks), *_rest(old)), self._basis)
+        self._forward = Forward(replace(old, networks=tuple(old.networks[int(p)] for p in networks)), self._bases)
 
     def _results(self) -> list[Trained]:
         """Return all candidates in the order of the recipes."""
@@ -227,7 +234,7 @@ class Population:
         for c, (recipe, best) in enumerate(zip(self._recipes, self._best, strict=True)):
             assert best.parameters is not None
             assert best.shape is not None
-            names = fresh(recipe.architecture, self._basis, np.random.default_rng(0))
+            names = tensor_names(recipe.architecture)
             parameters = {
                 name: place(best.shape, recipe.architecture, name, best.parameters[name]).get() for name in names
             }
@@ -246,12 +253,6 @@ class _Best:
         self.steps = 0
 
 
-def _rest(shape: StackShape) -> tuple[int, tuple[int, ...], int, int, str, int, int, tuple[int, ...], bool]:
-    """Return the fields of a shape after its networks."""
-    s = shape
-    return s.numeric, s.slots, s.outputs, s.members, s.basis, s.token, s.category, s.widths, s.skip
-
-
 def _checkpoints(total: int) -> list[int]:
     """Return the steps after which candidates are judged, denser towards the end of the schedule."""
     return sorted({max(1, round(total * ((i + 1) / _CHECKS) ** 0.8)) for i in range(_CHECKS)} | {total})
@@ -265,39 +266,37 @@ def learning_rate_factor(step: int, total: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
-def loss(outputs: Tensor, batch: Batch, fold: Tensor, distill: Tensor) -> Tensor:
-    """Return the sum over networks of their mean loss; members are trained each on its own.
+def loss(outputs: Tensor, batch: Batch, fold: Tensor, distill: Tensor, share: Tensor) -> Tensor:
+    """Return the weighted sum of the members' mean losses; members are trained each on its own.
 
     Args:
-        outputs: [P, k, c, rows] for the b labelled rows, then the b soft rows if any.
+        outputs: [Q, c, rows] for the b labelled rows, then the b soft rows if any.
         batch: the minibatch.
-        fold: int64 [P] fold of each network.
-        distill: [P] weight of the soft rows.
+        fold: int64 [Q] fold of each member's network.
+        distill: [Q] weight of the soft rows.
+        share: [Q] weight of each member, one over the members of its network.
     """
     b = len(batch.target)
-    each = row_losses(outputs[..., :b], batch.target)  # [P, k, b]
-    weights = batch.weights[fold]  # [P, b]
-    hard = (each.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-9)
+    weights = batch.weights[fold]  # [Q, b]
+    hard = (row_losses(outputs[..., :b], batch.target) * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-9)
     if batch.soft_targets is None:
-        return hard.sum()
-    soft = soft_losses(outputs[..., b:], batch.soft_targets[fold]).mean(dim=(1, 2))
-    return ((1 - distill) * hard + distill * soft).sum()
+        return (hard * share).sum()
+    soft = soft_losses(outputs[..., b:], batch.soft_targets[fold]).mean(dim=1)
+    return (((1 - distill) * hard + distill * soft) * share).sum()
 
 
 def row_losses(outputs: Tensor, target: Tensor) -> Tensor:
-    """Return squared errors or cross entropies [P, k, b] of outputs [P, k, c, b]."""
+    """Return squared errors or cross entropies [Q, b] of outputs [Q, c, b]."""
     if target.dtype == torch.int64:
-        p, k, c, b = outputs.shape
-        flat = outputs.reshape(p * k, c, b)
-        return F.cross_entropy(flat, target.expand(p * k, b), reduction="none").view(p, k, b)
-    return (outputs[:, :, 0] - target) ** 2
+        return F.cross_entropy(outputs, target.expand(len(outputs), -1), reduction="none")
+    return (outputs[:, 0] - target) ** 2
 
 
 def soft_losses(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return losses [P, k, b] against soft targets [P, b, c]: squared error, or cross entropy with probabilities."""
+    """Return losses [Q, b] of outputs [Q, c, b] against soft targets [Q, b, c]: squared error, or cross entropy."""
     if targets.shape[-1] == 1:
-        return (outputs[:, :, 0] - targets[..., 0].unsqueeze(1)) ** 2
-    return -(F.log_softmax(outputs, dim=2) * targets.transpose(1, 2).unsqueeze(1)).sum(dim=2)
+        return (outputs[:, 0] - targets[..., 0]) ** 2
+    return -(F.log_softmax(outputs, dim=1) * targets.transpose(1, 2)).sum(dim=1)
 
 
 def mix_members(outputs: np.ndarray, classification: bool) -> FloatArray:

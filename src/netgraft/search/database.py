@@ -34,7 +34,7 @@ class Database:
         """
         self.path = path
         with self.translated():
-            self._connection = sqlite3.connect(_address(path, create), uri=True, timeout=1.0, isolation_level=None)
+            self._connection = sqlite3.connect(_address(path, create), uri=True, timeout=0.2, isolation_level=None)
         try:
             with self.translated():
                 self._connection.execute("PRAGMA journal_mode = DELETE")

@@ -20,10 +20,11 @@ from netgraft.search.objective import Objective, unmet_text, violated
 from netgraft.search.strategies import Strategy
 from netgraft.units import Limit
 
-# A strategy is asked at most this often for one batch when limits reject what it proposes.
+# A strategy is asked at most this often for one batch when limits reject some of what it proposes, or all of it.
 _ASKS = 8
+_VAIN_ASKS = 2
 # The search ends after this many batches in a row in which nothing could be trained.
-_BARREN_BATCHES = 3
+_BARREN_BATCHES = 8
 
 
 def drive(
@@ -121,8 +122,10 @@ def _propose(
     """Return proposals that meet the limits, and those that do not with the reason."""
     accepted: list[Proposal] = []
     rejected: list[tuple[Proposal, str]] = []
+    vain = 0
     for _ in range(_ASKS if count else 0):
         proposals = strategy.ask(count - len(accepted))
+        before = len(accepted)
         for proposal in proposals:
             values = problem.cost(proposal.genes) if limits else {}
             limit = violated(values, limits)
@@ -131,7 +134,8 @@ def _propose(
             else:
                 needed, value = limit.value, values[limit.objective]
                 rejected.append((proposal, f"{limit.objective} must be <= {needed:g}, got {value:g}"))
-        if not proposals or len(accepted) == count:
+        vain = vain + 1 if len(accepted) == before else 0
+        if not proposals or len(accepted) == count or vain == _VAIN_ASKS:
             break
     return accepted, rejected
 

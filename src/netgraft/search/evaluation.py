@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -106,9 +107,9 @@ class Evaluation:
         )
 
     def plain(self) -> Evaluation:
-        """Return the evaluation as a journal would give it back (tuples are lists, keys are text)."""
-        genes, values, details = map(json.loads, self.as_json())
-        return Evaluation(self.id, self.batch, genes, self.state, values, self.reason, details, self.seconds)
+        """Return the evaluation as a journal gives it back: tuples are lists, keys text, NaN and infinities null."""
+        genes, values, details = map(json.loads, replace(self, details=_finite(self.details)).as_json())
+        return replace(self, genes=genes, values=values, details=details)
 
 
 class Problem(Protocol):
@@ -129,3 +130,12 @@ class Problem(Protocol):
     def starts(self) -> list[Genes]:
         """Return hand-made candidates for the first batch, best first; may be empty."""
         ...
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON with null for each number that is not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

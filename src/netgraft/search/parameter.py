@@ -1,4 +1,4 @@
-"""The parameters of a space: a choice between values, or a number between bounds; each knows how to vary its own gene."""
+"""The parameters of a space: a choice between values, or a number between bounds; each varies its own gene."""
 
 from __future__ import annotations
 

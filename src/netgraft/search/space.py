@@ -106,7 +106,8 @@ class MixedSpace:
     def encode(self, candidates: Sequence[Genes]) -> np.ndarray:
         """Return the candidates as numbers, float64 [n, d]: orders and ranges scaled to 0..1, names one-hot."""
         rows = [[x for p in self.parameters for x in p.code(genes.get(p.name))] for genes in candidates]
-        return np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+        width = sum(len(parameter.code(None)) for parameter in self.parameters)
+        return np.asarray(rows, dtype=np.float64).reshape(len(rows), width)
 
     def nearest(self, genes: Genes) -> Genes:
         """Return the candidate of this space that is nearest to the genes of another, for instance a wider one.

@@ -175,7 +175,9 @@ def _open_frame(table: Any) -> pl.DataFrame:
     except TypeError as error:
         raise TableError(f"a table must be {type_names}, got {type(table).__name__}") from error
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    return pl.DataFrame([column_of(name, eager[key]) for name, key in zip(listed, eager.columns, strict=True)])
+    return pl.DataFrame(
+        [column_of(name, eager.get_column(key)) for name, key in zip(listed, eager.columns, strict=True)]
+    )
 
 
 def column_of(name: str, values: Any) -> pl.Series:

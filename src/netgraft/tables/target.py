@@ -66,18 +66,29 @@ def regression_values(series: pl.Series, na: Sequence[str | float] = ()) -> NDAr
         TableError: a cell is infinite or no number.
     """
     values = numbers_f64(series, target_marks(na)).astype(np.float64)
-    infinite = int(np.isinf(values).sum())
-    if infinite:
-        raise TableError(f"the target must be finite, got {infinite} infinite values in column {series.name!r}")
+    _check_finite(values, series.name)
     return values
 
 
+def _check_finite(values: NDArray[Any], name: str) -> None:
+    """Check that no value of the target is infinite."""
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        word = "values" if infinite > 1 else "value"
+        raise TableError(f"the target must be finite, got {infinite} infinite {word} in column {name!r}")
+
+
 def find_classes(series: pl.Series, na: Sequence[str | float] = ()) -> tuple[Label, ...]:
-    """Return the classes in order: numbers by value, text by code point, false before true."""
+    """Return the classes in order: numbers by value, text by code point, false before true.
+
+    Raises:
+        TableError: a number is infinite.
+    """
     marks = target_marks(na)
     known = series.unique().drop_nulls()
     if known.dtype.is_float():
         known = known.drop_nans()
+        _check_finite(series.fill_null(0.0).to_numpy(), series.name)
     if known.dtype == pl.Boolean or known.dtype.is_integer() or known.dtype.is_float():
         return tuple(known.sort().to_list())
     texts = set(as_text(known).to_list())

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from netgraft.errors import TableError
-from netgraft.records import canonical_json
 from netgraft.runtime.encoding import Encoding, Kind
-from netgraft.tables.cells import InputColumn, text_codes
 from netgraft.tables.dropping import Dropped
+from netgraft.tables.fingerprint import fingerprint
 from netgraft.tables.fitting import fit_encoding
-from netgraft.tables.inputs import Chosen, choose_inputs, target_columns
-from netgraft.tables.kinds import Evidence, forced, infer
 from netgraft.tables.metrics import find_metric
-from netgraft.tables.schema import Rows, Schema, known_targets, time_key
+from netgraft.tables.schema import Rows, Schema, known_targets
 from netgraft.tables.settings import Settings, TargetTransform, as_tuple
 from netgraft.tables.source import column_of, is_text_file, open_table
-from netgraft.tables.splits import Split, make_splits
-from netgraft.tables.target import (
-    Label,
-    TaskKind,
-    class_indices,
-    find_classes,
-    infer_target_kind,
-    is_heavy_tailed,
-    regression_values,
+from netgraft.tables.splits import Split
+from netgraft.tables.steps import (
+    FEWEST_ROWS,
+    notes_on_test,
+    read_target,
+    split_rows,
+    task_inputs,
+    time_column,
+    with_inputs,
 )  # fmt: skip
-
-#: A table with fewer labelled rows is no task.
-FEWEST_ROWS = 20
+from netgraft.tables.target import Label, TaskKind, is_heavy_tailed
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +96,8 @@ class Task:
             test: a further labelled table, looked at only to report on it.
             kind: what to predict; "auto" looks at the target (`netgraft.tables.target.infer_target_kind`).
             drop: columns to leave out.
-            group: rows of one group are never on both sides of a split; the column is no input.
+            group: rows of one group are never on both sides of a split; the column is no input. Rows without one are a
+                group of their own.
             time: validation rows come after training rows. A date-time column stays an input, as time of day and day
                 of the week but not as absolute time, which could only extrapolate; a column of numbers is no input.
             weight: how often each row counts; the column is no input.
@@ -212,22 +206,22 @@ def _build(
 ) -> Task:
     """Return the task of a frame that has the columns the settings name; see `Task`."""
     notes: list[str] = []
-    kind, classes, y = _read_target(frame, settings, fewest_rows, notes)
+    kind, classes, y = read_target(frame, settings, fewest_rows, notes)
     kept = np.flatnonzero(known_targets(y))
     base = Schema(
-        (), settings.target, kind, classes, settings.group, _time_column(frame, settings, is_text_file),
+        (), settings.target, kind, classes, settings.group, time_column(frame, settings, is_text_file),
         settings.weight, settings.drop, settings.na, settings.lag, (), names or tuple(frame.columns),
     )  # fmt: skip
-    splits = _splits(frame, base, y, kept, settings)
+    splits = split_rows(frame, base, y, kept, settings)
     train = splits[0].train if len(splits) == 1 else None
-    chosen = _inputs(frame, base, y, kept if train is None else kept[train], settings,
+    chosen = task_inputs(frame, base, y, kept if train is None else kept[train], settings,
                      uses_target=train is not None, is_text_file=is_text_file, judge=judge)  # fmt: skip
-    schema = _with_inputs(base, chosen)
+    schema = with_inputs(base, chosen)
     rows = schema.rows_of(frame, y, chosen.raw)
     rows = rows if len(kept) == len(rows) else rows.take(kept)
     encoding, cut = fit_encoding(rows, schema.inputs, train, time=settings.time)
     test_rows = None if test is None else schema.read(test, labelled=True, strict=False)
-    notes += [*chosen.notes, *cut, *_test_notes(test_rows, kind)]
+    notes += [*chosen.notes, *cut, *notes_on_test(test_rows, kind)]
     values = rows.y if rows.y is not None else y
     return Task(
         kind=kind,
@@ -246,143 +240,3 @@ def _build(
         fingerprint=fingerprint(schema, settings, rows, test_rows),
         seed=settings.seed,
     )
-
-
-def _read_target(
-    frame: pl.DataFrame, settings: Settings, fewest_rows: int, notes: list[str]
-) -> tuple[TaskKind, tuple[Label, ...], NDArray[Any]]:
-    """Return the kind, the classes and the target of all rows.
-
-    Raises:
-        TableError: too few rows have a target, or it does not vary.
-    """
-    series = frame[settings.target]
-    kind = infer_target_kind(series, settings.na) if settings.kind == "auto" else settings.kind
-    settings.check_kind(kind)
-    if kind == "classification":
-        classes = find_classes(series, settings.na)
-        y: NDArray[Any] = class_indices(series, classes, settings.na)[0]
-    else:
-        classes, y = (), regression_values(series, settings.na)
-    known = known_targets(y)
-    n, came = int(known.sum()), f"column {settings.target!r}"
-    if n == 0:
-        raise TableError(f"the target must have values, got only missing cells in {came}")
-    if n < fewest_rows:
-        raise TableError(f"at least {fewest_rows} rows with a target are required, got n_samples = {n}")
-    if kind == "classification" and len(classes) < 2:
-        raise TableError(f"the target must have at least two classes, got one class {classes[0]!r} in {came}")
-    if kind == "regression" and fewest_rows == FEWEST_ROWS and np.ptp(y[known]) == 0:
-        raise TableError(f"the target must vary, got only {y[known][0]:g} in {came}")
-    if settings.target_transform == "log1p" and y[known].min() <= -1:
-        raise TableError(f"target transform log1p needs a target above -1, got {y[known].min():g} in {came}")
-    if n < len(y):
-        notes.append(f"{len(y) - n} of {len(y)} rows have no target and are left out")
-    if settings.kind == "auto":
-        notes.append(_kind_note(series, kind, classes, y[known]))
-    return kind, classes, y
-
-
-def _kind_note(series: pl.Series, kind: TaskKind, classes: tuple[Label, ...], y: NDArray[Any]) -> str:
-    """Return what was inferred of the target."""
-    if kind == "classification":
-        return f"{series.name}: read as {len(classes)} classes"
-    values = len(np.unique(y))
-    doubt = "; if these are classes, say kind classification" if values <= 100 and (y == np.round(y)).all() else ""
-    return f"{series.name}: read as a quantity with {values} distinct values{doubt}"
-
-
-def _time_column(frame: pl.DataFrame, settings: Settings, is_text_file: bool) -> InputColumn | None:
-    """Return how the time column is read.
-
-    Raises:
-        TableError: its cells are neither date-times nor numbers.
-    """
-    if settings.time is None:
-        return None
-    series = frame[settings.time]
-    if settings.time in settings.kinds:
-        column: InputColumn | None = forced(series, settings.kinds[settings.time], settings.na)
-    else:
-        column = infer(series, Evidence(na=settings.na, is_text_file=is_text_file))
-    if column is not None and column.kind in ("code", "boolean"):
-        column = InputColumn(column.name, "numeric")
-    if column is None or column.kind not in ("numeric", "datetime"):
-        raise TableError(f"the time column must hold date-times or numbers, got {series.dtype} in {settings.time!r}")
-    return column
-
-
-def _splits(
-    frame: pl.DataFrame, schema: Schema, y: NDArray[Any], kept: NDArray[np.int64], settings: Settings
-) -> tuple[Split, ...]:
-    """Return the splits of the rows that have a target."""
-    groups = None if schema.group is None else text_codes(frame[schema.group])[0][kept]
-    time = None if schema.time is None else time_key(frame[schema.time.name], schema.time, settings.na)[kept]
-    if settings.lag and groups is None and time is None:
-        time = np.arange(len(kept))
-    classes = y[kept] if schema.kind == "classification" else None
-    return make_splits(len(kept), classes=classes, groups=groups, time=time, seed=settings.seed)
-
-
-def _inputs(
-    frame: pl.DataFrame,
-    schema: Schema,
-    y: NDArray[Any],
-    rows: NDArray[np.int64],
-    settings: Settings,
-    *,
-    uses_target: bool,
-    is_text_file: bool,
-    judge: bool,
-) -> Chosen:
-    """Return the input columns."""
-    target = target_columns(y[rows], len(schema.classes)) if uses_target else None
-    evidence = Evidence(settings.na, is_text_file, rows, target)
-    out = {settings.target, settings.group, settings.weight, *settings.drop}
-    if schema.time is not None and schema.time.kind == "numeric":
-        out.add(schema.time.name)
-    names = [name for name in frame.columns if name not in out]
-    groups = None if schema.group is None else text_codes(frame[schema.group])[0]
-    return choose_inputs(frame, names, y[rows], rows, evidence, settings.kinds, groups=groups, judge=judge)
-
-
-def _with_inputs(base: Schema, chosen: Chosen) -> Schema:
-    """Return the schema with its input columns and what of them is lagged."""
-    lagged = [column.name for column in chosen.columns if column.kind in ("numeric", "boolean", "code")]
-    lagged += [base.target] if base.kind == "regression" else []
-    return Schema(
-        chosen.columns, base.target, base.kind, base.classes, base.group, base.time, base.weight, base.drop, base.na,
-        base.lag, tuple(lagged) if base.lag else (), base.names,
-    )  # fmt: skip
-
-
-def _test_notes(test: Rows | None, kind: TaskKind) -> list[str]:
-    """Return what the caller should know of the test rows."""
-    if test is None or test.y is None or kind == "regression":
-        return []
-    unseen = int((test.y < 0).sum())
-    return (
-        [f"{unseen} of {len(test)} test rows have a class that no other row has: they count as wrong"] if unseen else []
-    )
-
-
-def fingerprint(schema: Schema, settings: Settings, rows: Rows, test: Rows | None) -> str:
-    """Return the SHA-256 of everything that a search over a task depends on."""
-    digest = hashlib.sha256(b"netgraft task 1\n")
-    told = [schema.to_json(), settings.metric, settings.target_transform, settings.seed]
-    digest.update(canonical_json(told, indent=None).encode())
-    for part in (rows, test):
-        if part is None:
-            continue
-        for cells in (*part.raw.values(), part.y, part.weights, part.groups):
-            digest.update(_bytes(cells))
-    return digest.hexdigest()
-
-
-def _bytes(cells: NDArray[Any] | None) -> bytes | memoryview:
-    """Return what a column holds as bytes."""
-    if cells is None:
-        return b"none\n"
-    if cells.dtype == object:
-        return "\x1f".join(cells.tolist()).encode("utf-8", "surrogatepass")
-    return np.ascontiguousarray(cells).data.cast("B")

@@ -132,7 +132,7 @@ function drawChoice(holder, name, rows, kinds, width) {
   for (const value of y.ticks) {
     svg.append(shape('line', { class: 'grid', x1: left, x2: right, y1: y.at(value), y2: y.at(value) }), shape('text', { x: left - 6, y: y.at(value) + 4, 'text-anchor': 'end' }, tickText(value, '')));
   }
-  const room = Math.max(1, Math.floor((right - left) / few / 6.4));
+  const room = Math.max(1, Math.floor((right - left) / few / 7.6));
   const ticks = kinds ? kinds.map((kind, index) => [index, String(kind).length > room ? `${String(kind).slice(0, Math.max(1, room - 1))}…` : String(kind)]) : (few <= 7 ? [...new Set(xs)] : x.ticks).map((value) => [value, tickText(value, '')]);
   let used = -Infinity;
   for (const [value, text] of ticks.sort((a, b) => a[0] - b[0])) {

@@ -70,10 +70,10 @@ function drawFront(data, state, box, choose) {
     yValues: [...points.map((point) => at(point)[1]), ...tried.map(([, b]) => b)],
     xAxis: { log: log.x, unit: state.x.unit, label: state.x.label }, yAxis: { log: log.y, unit: state.y.unit, label: state.y.label },
   });
-  for (const [a, b] of tried) area.svg.append(shape('circle', { class: 'cloud', r: 1.8, cx: area.x.at(a).toFixed(1), cy: area.y.at(b).toFixed(1) }));
+  for (const [a, b] of tried) area.svg.append(shape('circle', { class: 'cloud', r: tried.length > 600 ? 1.2 : 1.8, cx: area.x.at(a).toFixed(1), cy: area.y.at(b).toFixed(1) }));
   drawLimits(area, limitX, limitY, state);
   drawSteps(area, points.filter((point) => point.family === 'network').map(at), state);
-  const marks = points.sort((a, b) => at(a)[0] - at(b)[0]).map((point) => drawMark(area, point, at(point), data, state, choose));
+  const marks = points.sort((a, b) => at(a)[0] - at(b)[0]).map((point) => drawMark(area, point, at(point), data, state, choose, width / points.length < 9 ? 3.6 : 5));
   area.svg.append(...marks);
   drawLabels(area, points, at, data);
   roving(marks, data.chosen);
@@ -128,12 +128,12 @@ function describe(point, data, state) {
   return [point.id, `${point.name}${point.shape === '–' ? '' : ` ${point.shape}`}`, ...shown.map((axis) => `${axis.label}: ${quantity(point.at[axis.key], axis.unit)}`)];
 }
 
-function drawMark(area, point, [a, b], data, state, choose) {
+function drawMark(area, point, [a, b], data, state, choose, size) {
   const lines = describe(point, data, state), picked = point.id === data.picked, chosen = point.id === data.chosen;
   const mark = shape('g', {
     class: `mark ${familyClass(point.family)}${picked ? ' picked' : ''}${chosen ? ' chosen' : ''}`, role: 'button', tabindex: -1, 'data-id': point.id,
     'aria-pressed': chosen, 'aria-label': `${lines.join(', ')}${picked ? ', picked' : ''}`, transform: `translate(${area.x.at(a).toFixed(1)} ${area.y.at(b).toFixed(1)})`,
-  }, shape('circle', { class: 'halo', r: 14 }), shape('circle', { class: 'ring', r: 9.5 }), markShape(point.family, 5));
+  }, shape('circle', { class: 'halo', r: 14 }), shape('circle', { class: 'ring', r: 9.5 }), markShape(point.family, size));
   const tip = () => showTip(lines, mark.getBoundingClientRect());
   mark.addEventListener('pointerenter', tip);
   mark.addEventListener('pointerleave', hideTip);

@@ -11,12 +11,14 @@ from netgraft.search.objective import excess
 from netgraft.search.parameter import Value
 from netgraft.search.space import Genes
 from netgraft.search.strategies.strategy import Setup
+from netgraft.units import Limit
 
 Key = tuple[tuple[str, Value], ...]
 
-# Samples tried per candidate wanted, and at least.
+# Samples tried per candidate wanted, and at least; a source that gives fewer per try is given up.
 _TRIES = 20
-_LEAST_TRIES = 100
+_LEAST_TRIES = 200
+_LEAST_RATE = 0.02
 # Descent: mutants per step, and steps without progress before it gives up.
 _MUTANTS = 16
 _PATIENCE = 6
@@ -61,9 +63,10 @@ class Candidates:
         rows = [[self.cost(genes)[name] for name in names] for genes in candidates]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(names))
 
-    def excess(self, genes: Genes) -> float:
-        """Return by how much a candidate exceeds the limits; 0 when it meets them."""
-        return excess(self.cost(genes), self._setup.limits) if self._setup.limits else 0.0
+    def excess(self, genes: Genes, limits: Sequence[Limit] | None = None) -> float:
+        """Return by how much a candidate exceeds limits, those of the setup by default; 0 when it meets them."""
+        limits = self._setup.limits if limits is None else limits
+        return excess(self.cost(genes), limits) if limits else 0.0
 
     def distinct(self, candidates: Iterable[Genes]) -> list[Genes]:
         """Return those that are new and meet the limits, each once."""
@@ -76,8 +79,8 @@ class Candidates:
     def gather(self, n: int, make: Callable[[], Genes]) -> list[Genes]:
         """Return up to n distinct candidates from a source, tried a bounded number of times."""
         found: dict[Key, Genes] = {}
-        for _ in range(max(_LEAST_TRIES, _TRIES * n)):
-            if len(found) >= n:
+        for tries in range(max(_LEAST_TRIES, _TRIES * n)):
+            if len(found) >= n or len(found) < _LEAST_RATE * (tries - _LEAST_TRIES):
                 break
             genes = make()
             if self.is_new(genes) and self.excess(genes) == 0.0:
@@ -99,7 +102,7 @@ class Candidates:
         ends = [self.descend(genes, rng) for genes in samples[: max(4, min(n, 16))]]
         found = self.distinct([*found, *ends])
         if not found:
-            return [] if any(self.excess(end) == 0.0 for end in ends) or self._told else self._closest(ends)
+            return [] if self._told or any(self.excess(end) == 0.0 for end in ends) else self._closest(ends, rng)
 
         def near() -> Genes:
             genes = found[int(rng.integers(len(found)))]
@@ -109,21 +112,23 @@ class Candidates:
 
         return self.distinct([*found, *self.gather(n - len(found), near)])[:n]
 
-    def descend(self, genes: Genes, rng: np.random.Generator) -> Genes:
+    def descend(self, genes: Genes, rng: np.random.Generator, limits: Sequence[Limit] | None = None) -> Genes:
         """Return a candidate that exceeds the limits as little as mutation after mutation can reach."""
-        least, misses = self.excess(genes), 0
+        least, misses = self.excess(genes, limits), 0
         while least > 0 and misses < _PATIENCE:
             mutants = [self._setup.space.mutate(genes, rng) for _ in range(_MUTANTS)]
-            best = min(mutants, key=self.excess)
-            if self.excess(best) < least:
-                genes, least, misses = best, self.excess(best), 0
+            excesses = [self.excess(mutant, limits) for mutant in mutants]
+            if min(excesses) < least:
+                least, misses = min(excesses), 0
+                genes = mutants[excesses.index(least)]
             else:
                 misses += 1
         return genes
 
-    def _closest(self, candidates: Sequence[Genes]) -> list[Genes]:
-        """Return the candidates that exceed the limits least, new ones only."""
-        return sorted((genes for genes in candidates if self.is_new(genes)), key=self.excess)
+    def _closest(self, candidates: Sequence[Genes], rng: np.random.Generator) -> list[Genes]:
+        """Return the candidates that exceed the limits least, and those that exceed each one limit least; all new."""
+        alone = [self.descend(candidates[0], rng, [limit]) for limit in self._setup.limits]
+        return [genes for genes in [*alone, *sorted(candidates, key=self.excess)] if self.is_new(genes)]
 
 
 def key(genes: Genes) -> Key:

@@ -19,7 +19,7 @@ from netgraft.search.front import non_dominated, ranks
 from netgraft.search.space import Genes
 from netgraft.search.strategies.acquisition import attained, choose, places, reaches
 from netgraft.search.strategies.breeding import Breeder
-from netgraft.search.strategies.candidates import Candidates
+from netgraft.search.strategies.candidates import Candidates, Key, key
 from netgraft.search.strategies.scale import CheapScale
 from netgraft.search.strategies.strategy import Setup
 from netgraft.search.strategies.surrogate import Surrogate
@@ -171,4 +171,7 @@ def _loneliest(scaled: np.ndarray, left: Sequence[int], chosen: Sequence[int]) -
 
 def _distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Return the proposals without later ones of the same genes."""
-    return list({tuple(proposal.genes.items()): proposal for proposal in reversed(proposals)}.values())[::-1]
+    found: dict[Key, Proposal] = {}
+    for proposal in proposals:
+        found.setdefault(key(proposal.genes), proposal)
+    return list(found.values())

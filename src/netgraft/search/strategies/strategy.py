@@ -27,8 +27,8 @@ class Strategy(Protocol):
     def ask(self, n: int) -> list[Proposal]:
         """Return up to n distinct candidates that were neither told nor asked for in this batch.
 
-        They meet the limits, unless none that does can be found: then the closest ones. Empty when the space is
-        exhausted.
+        They meet the limits, unless none that does can be found: then the closest ones, be they more than n, so that
+        the caller can say how close. Empty when the space is exhausted.
         """
         ...
 

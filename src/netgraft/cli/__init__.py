@@ -1,0 +1,92 @@
+"""The command line: parses, calls `netgraft.lifecycle`, prints; one module per verb.
+
+Heavy packages are imported inside the verbs, so that ``netgraft --help`` answers at once. Exit codes: 0 done, 2 the
+input is wrong (one line on stderr), 1 a fault of ours, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from netgraft.cli import demo, device, evaluate, export, predict, report, search
+from netgraft.errors import NetgraftError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="netgraft",
+    help="From a table to a front of small networks, ready to deploy.",
+    epilog="Example: netgraft search energy.parquet --target Energy --group BS --budget 60s",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("search")(search.search)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("report")(report.report)
+app.add_typer(device.app, name="device")
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from netgraft import __version__
+
+        typer.echo(f"netgraft {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def netgraft(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """From a table to a front of small networks, ready to deploy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        arguments: the words after ``netgraft``; those of the process by default.
+    """
+    try:
+        command = typer.main.get_command(app)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        return int(command.main(words, prog_name="netgraft", standalone_mode=False) or 0)
+    except NetgraftError as error:
+        return _told(error)
+    except (KeyboardInterrupt, typer.Abort):
+        print("netgraft: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing to say, and nobody to say it to
+        return 1
+    except Exception as error:
+        if hasattr(error, "format_message"):  # wrong usage; the parser's classes differ between versions of typer
+            return _told(error.format_message()) if str(error.format_message()) else 2
+        return _fault(error)
+
+
+def _told(text: object) -> int:
+    """Print what is wrong with the input in one line."""
+    print(f"netgraft: error: {' '.join(str(text).split())}", file=sys.stderr)
+    return 2
+
+
+def _fault(error: Exception) -> int:
+    """Print that the fault is ours."""
+    if os.environ.get("NETGRAFT_DEBUG"):
+        traceback.print_exc()
+    print(
+        f"netgraft: a fault of netgraft, not of your input: {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+        "Please report it with the text that the same command prints with NETGRAFT_DEBUG=1 set.",
+        file=sys.stderr,
+    )  # fmt: skip
+    return 1

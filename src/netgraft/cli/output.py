@@ -1,0 +1,61 @@
+"""What every verb prints in the same way: JSON on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+PointOption = Annotated[str | None, typer.Option(help="Id of a point of the front; the picked one by default.")]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option(help='Instead of a point, bounds such as "size<=64KB": the most accurate point within them.'),
+]
+_WIDE = 140
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_rich(renderable: Any) -> None:
+    """Print a table on stdout, wide where stdout is no terminal."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(renderable)
+
+
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    typer.echo(text, err=True)
+
+
+def limits_of(texts: list[str] | None) -> tuple[Any, ...]:
+    """Return the limits written on the command line.
+
+    Raises:
+        SettingError: one is not written ``OBJECTIVE<=VALUE``.
+    """
+    from netgraft.search import OBJECTIVES
+    from netgraft.units import parse_limit
+
+    return tuple(parse_limit(text, OBJECTIVES) for text in texts or ())
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """Show a progress bar on stderr where it is a terminal; gives the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=1.0)
+        yield lambda text, share: progress.update(task, description=text, completed=share)

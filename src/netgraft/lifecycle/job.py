@@ -1,0 +1,111 @@
+"""The main job as the command line runs it: a folder is claimed, a table searched, the result written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from netgraft.devices import Profile
+from netgraft.errors import InputError, OutputError, SettingError, TableError, unknown_name
+from netgraft.lifecycle.details import details_of
+from netgraft.lifecycle.folder import DETAILS, REPORT, ClaimedFolder, claim, open_details, open_front
+from netgraft.lifecycle.interrupts import undisturbed
+from netgraft.lifecycle.search import OWN_SETTINGS, Front, SearchSettings, search_front
+from netgraft.lifecycle.space import network_space, restricted
+from netgraft.records import write_text
+from netgraft.reports import render_front
+from netgraft.search import STRATEGIES, Journal, objectives_named
+from netgraft.tables import Task
+
+ENGINES = ("local",)
+
+
+def search_into(
+    out: Path,
+    read: Callable[[], Task],
+    settings: SearchSettings,
+    *,
+    resume: bool = False,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> Front:
+    """Return the front of a table after it was written to a folder.
+
+    Args:
+        out: the folder.
+        read: gives the task; called after the settings and the folder were checked.
+        settings: how to search.
+        resume: whether to go on with the search whose journal is in the folder.
+        on_progress: called with a text and the share done, 0 to 1.
+
+    Raises:
+        NetgraftError: a setting, the folder or the table is not usable; the folder is then left as it was.
+    """
+    check_settings(settings)
+    folder = claim(out, resume=resume)
+    try:
+        front = search_front(read(), settings, journal=folder.journal, resume=resume, on_progress=on_progress)
+        with undisturbed():
+            details = details_of(front, str(out))
+            folder.write(front.to_json(), details, {point.id: point.model for point in front.points})
+    except BaseException as error:
+        if not _is_worth_keeping(folder, error):
+            folder.release()
+        raise
+    return front
+
+
+def _is_worth_keeping(folder: ClaimedFolder, error: BaseException) -> bool:
+    """Return whether a search that failed can be resumed: it has batches, and its input is not what was wrong."""
+    is_wrong_input = isinstance(error, InputError | TableError) and not isinstance(error, OutputError)
+    if is_wrong_input or not folder.journal.exists():
+        return False
+    try:
+        with Journal.read(folder.journal) as journal:
+            return next(journal.batches(), None) is not None
+    except Exception:  # a journal that cannot be read is of no use
+        return False
+
+
+def check_settings(settings: SearchSettings) -> None:
+    """Check the names in the settings before any work is done.
+
+    Raises:
+        SettingError: an objective, strategy, device or setting is unknown.
+    """
+    objectives_named(settings.objectives)
+    if settings.strategy not in STRATEGIES:
+        raise SettingError(unknown_name("a strategy", settings.strategy, STRATEGIES))
+    widest = network_space(classes=2, rows=1_000_000, has_numeric=True, has_codes=True, taught=True)
+    genes = {parameter.name for parameter in widest.parameters}
+    for name in settings.settings:
+        if name not in genes and name not in OWN_SETTINGS:
+            raise SettingError(unknown_name("a setting", name, [*genes, *OWN_SETTINGS]))
+    restricted(widest, {name: text for name, text in settings.settings.items() if name in genes})
+    Profile.load(settings.device)
+
+
+def check_engine(name: str) -> None:
+    """Check the name of the engine that trains.
+
+    Raises:
+        SettingError: it is unknown or does not exist yet.
+    """
+    if name == "ray":
+        raise SettingError("the engine must be local, got 'ray', which is not available yet")
+    if name not in ENGINES:
+        raise SettingError(unknown_name("an engine", name, ENGINES))
+
+
+def rewrite_report(path: Path) -> Path:
+    """Write a folder's report again from what it holds, and return the report's path.
+
+    Raises:
+        ModelError: the folder is no result.
+        OutputError: the folder cannot be written.
+    """
+    front, details = open_front(path), open_details(path)
+    write_text(path / REPORT, render_front(front, {**details, "folder": str(path)}))
+    return path / REPORT
+
+
+__all__ = ["DETAILS", "check_engine", "check_settings", "rewrite_report", "search_into"]
