@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from netgraft.runtime import Architecture, Column, Encoding, Model, Network, Output, Trees
 from netgraft.runtime.encoding import DATETIME_PARTS, MISSING_TIME
-from netgraft.runtime.model import Part
 from netgraft.runtime.network import tensor_shapes
 
 WORDS = ("a", "b", "Zürich 5G", "cell-1", "0", "nan")

@@ -38,6 +38,8 @@ _STEPS = (300, 1_500)
 _LEAST_STEPS = 300
 # What one optimiser step of any group costs beside its candidates' own work, in multiply-adds.
 _STEP_FLOOR = 3e7
+# Candidates with less work per step train in one stack whatever their batch.
+_SMALL_WORK = 2e7
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
 
@@ -249,6 +251,8 @@ def _group_key(recipe: Recipe) -> tuple[Any, ...]:
     """Return what candidates must share to be trained in one stack without much padding."""
     a = recipe.architecture
     widest = max(a.widths, default=1)
+    if widest <= 64 and _work(recipe) < _SMALL_WORK:
+        return ("small",)
     return recipe.batch, int(np.searchsorted([65, 129], widest, side="right"))
 
 

@@ -37,7 +37,7 @@ from netgraft.tables import Task
 from netgraft.units import Limit, parse_quantity
 
 DEFAULT_BUDGET_S = 60.0
-_BATCH = 24
+_BATCH = 16
 #: Settings of ``--set`` that are not genes of the space.
 OWN_SETTINGS = {"memory": "most bytes that training may use, such as 4GB"}
 
@@ -310,7 +310,7 @@ def _pace(settings: SearchSettings, clock: Clock) -> Pace:
     budget = settings.budget_s
     if budget is None:
         return Pace(lambda: None, None, memory)
-    generations = int(np.clip(budget / 12, 2, 10))
+    generations = int(np.clip(budget / 15, 2, 12))
 
     def slice_s() -> float:
         """Return a share of what is left that grows from generation to generation."""

@@ -24,7 +24,7 @@ def network_space(*, classes: int, rows: int, has_numeric: bool, has_codes: bool
         has_numeric, has_codes: whether there are numeric features, code columns.
         taught: whether a teacher's soft rows exist.
     """
-    batches = tuple(b for b in (128, 256, 512, 1024) if b == 128 or b * 8 <= rows)
+    batches = (128, 256, 512) if rows >= 4_000 else (64, 128, 256)
     parameters: list[Choice | Real] = [Choice("depth", tuple(range(MAX_DEPTH + 1)), ordered=True)]
     parameters += [
         Choice(f"width_{i}", WIDTHS, ordered=True, condition=("depth", i)) for i in range(1, MAX_DEPTH + 1)

@@ -156,8 +156,8 @@ class NestedTraining:
         parameters = self._wired()
         tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
         largest = self._outputs(parameters, tokens, self.largest)
-        fold = self._fold.repeat_interleave(self.largest.members)
-        total_loss = loss(largest, batch, fold, torch.zeros(1), torch.full((1,), 1 / self.largest.members))
+        weights = batch.weights.repeat_interleave(self.largest.members, dim=0)
+        total_loss = loss(largest, batch.target, weights, None, torch.zeros(1)).sum() / self.largest.members
         if not alone:
             taught = soft_targets(largest.detach(), len(self._fold), self._data.is_classification)
             cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]

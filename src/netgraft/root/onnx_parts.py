@@ -27,7 +27,7 @@ DoubleArray = NDArray[np.float64]
 FOLDED, BLOCK, EACH = "folded", "block", "each"
 #: Multiply-adds for one row that take as long as a node, and as one small product of many (measured in ONNX Runtime).
 _NODE_OPERATIONS = 4_096
-_PRODUCT_OPERATIONS = 512
+_PRODUCT_OPERATIONS = 2_048
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def projection_way(part: Network) -> str:
     """Return the quickest way from the numeric features to what follows the tokens, by multiply-adds and nodes."""
     a = part.architecture
     if a.basis == "linear" or not a.numeric:
-        return FOLDED if a.members == 1 or not a.depth else BLOCK
+        own = a.members * a.tokens * a.widths[0] if a.depth and a.members > 1 else 0
+        return FOLDED if own <= 4 * _NODE_OPERATIONS else BLOCK
     total, numeric = len(part.tensors["projection"]), a.numeric * a.token
     columns = a.members * (a.widths[0] if a.depth else 0) + (a.outputs if a.skip else 0)
     named = len(a.slots) * a.category

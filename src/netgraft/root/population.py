@@ -101,7 +101,7 @@ class Population:
         """Build the stack.
 
         Args:
-            recipes: C candidates that share the batch size.
+            recipes: C candidates; minibatches have the largest batch of any, of which each uses the first rows.
             data: the rows.
             bases: the finest basis of each kind.
             seed: of initial weights, minibatches and dropout.
@@ -132,7 +132,10 @@ class Population:
         self._forward = Forward(shape, bases)
         self._torch = torch.Generator().manual_seed(child_seed(seed, "dropout"))
         soft = bool((self._distill > 0).any())
-        self._batches = Batches(data, recipes[0].batch, child_seed(seed, "batches"), soft=soft)
+        largest = max(r.batch for r in recipes)
+        own = torch.as_tensor(repeat(lambda r: r.batch)).view(-1, 1)
+        self._used = (torch.arange(largest) < own).float() if any(r.batch < largest for r in recipes) else None
+        self._batches = Batches(data, largest, child_seed(seed, "batches"), soft=soft)
         self._best = [_Best() for _ in recipes]
 
     def train(self, schedule: Schedule, select: Selector | None = None) -> list[Trained]:
@@ -175,10 +178,12 @@ class Population:
         dropout = Dropout(self._dropout_rates, self._torch) if bool((self._dropout_rates > 0).any()) else None
         outputs = self._forward(self._optimiser.parameters, batch.numeric, batch.codes, dropout)
         members = self._forward.network_of
-        share = self._share[members]
-        self._optimiser.step(
-            loss(outputs, batch, self._fold[members], self._distill[members], share), learning_rate_factor(step, total)
-        )
+        weights = batch.weights[self._fold[members]]  # [Q, b]
+        if self._used is not None:
+            weights = weights * self._used[members, : weights.shape[1]]
+        taught = None if batch.soft_targets is None else batch.soft_targets[self._fold[members]]
+        each = loss(outputs, batch.target, weights, taught, self._distill[members])  # [Q]
+        self._optimiser.step((each * self._share[members]).sum(), learning_rate_factor(step, total))
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> np.ndarray:
@@ -224,6 +229,7 @@ class Population:
         self._optimiser.keep(networks)
         self._dropout_rates, self._distill = self._dropout_rates[networks], self._distill[networks]
         self._fold, self._share = self._fold[networks], self._share[networks]
+        self._used = None if self._used is None else self._used[networks]
         self._alive = [self._alive[c] for c in kept]
         old = self._forward.shape
         self._forward = Forward(replace(old, networks=tuple(old.networks[int(p)] for p in networks)), self._bases)
@@ -266,23 +272,21 @@ def learning_rate_factor(step: int, total: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
-def loss(outputs: Tensor, batch: Batch, fold: Tensor, distill: Tensor, share: Tensor) -> Tensor:
-    """Return the weighted sum of the members' mean losses; members are trained each on its own.
+def loss(outputs: Tensor, target: Tensor, weights: Tensor, taught: Tensor | None, distill: Tensor) -> Tensor:
+    """Return the mean loss of every member, [Q].
 
     Args:
-        outputs: [Q, c, rows] for the b labelled rows, then the b soft rows if any.
-        batch: the minibatch.
-        fold: int64 [Q] fold of each member's network.
+        outputs: [Q, c, rows] for the b labelled rows, then the soft rows if any.
+        target: [b] standardised target or class index.
+        weights: [Q, b] of the labelled rows.
+        taught: [Q, soft rows, c] what a teacher says, or None.
         distill: [Q] weight of the soft rows.
-        share: [Q] weight of each member, one over the members of its network.
     """
-    b = len(batch.target)
-    weights = batch.weights[fold]  # [Q, b]
-    hard = (row_losses(outputs[..., :b], batch.target) * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-9)
-    if batch.soft_targets is None:
-        return (hard * share).sum()
-    soft = soft_losses(outputs[..., b:], batch.soft_targets[fold]).mean(dim=1)
-    return (((1 - distill) * hard + distill * soft) * share).sum()
+    b = len(target)
+    hard = (row_losses(outputs[..., :b], target) * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-9)
+    if taught is None:
+        return hard
+    return (1 - distill) * hard + distill * soft_losses(outputs[..., b:], taught).mean(dim=1)
 
 
 def row_losses(outputs: Tensor, target: Tensor) -> Tensor:
