@@ -1,6 +1,6 @@
 """Raw results: one JSON object per line, appended the moment a cell is finished, so that a stopped run goes on.
 
-A row's key says which cell it is; a cell that is in the file is not run again. Rows of a quick trial go to another file.
+A row's key says which cell it is; a cell that is in the file is not run again, unless it failed. Rows of a quick trial go to another file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Raw:
         folder = RESULTS / "raw"
         self.path = folder / (f"quick/{name}.jsonl" if quick else f"{name}.jsonl")
         self.keys = keys
-        self._done = {self._key(row) for row in self.rows()}
+        self._done = {self._key(row) for row in self.rows() if "failed" not in row}
 
     def rows(self) -> list[Row]:
         """Return all rows; of two with one key the later."""
@@ -54,7 +54,8 @@ class Raw:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._done.add(self._key(row))
+        if "failed" not in row:
+            self._done.add(self._key(row))
 
     def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(json.dumps(row.get(key), default=str) for key in self.keys)

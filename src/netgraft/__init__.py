@@ -1,3 +1,51 @@
-"""Netgraft: find, transfer and ship the right neural network for every place in a mobile network."""
+"""Netgraft: find, transfer and ship the right neural network for every place in a mobile network.
+
+>>> import netgraft as ng
+>>> ng.NetgraftRegressor(budget_s=60, limits={"size": 65_536})
+NetgraftRegressor(limits={'size': 65536})
+
+Names are imported when they are first used, so that ``import netgraft`` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netgraft.errors import NetgraftError
+    from netgraft.lifecycle import Front, NetgraftClassifier, NetgraftRegressor, SearchSettings, search_front
+    from netgraft.tables import Task
+    from netgraft.units import Limit
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Front",
+    "Limit",
+    "NetgraftClassifier",
+    "NetgraftError",
+    "NetgraftRegressor",
+    "SearchSettings",
+    "Task",
+    "__version__",
+    "search_front",
+]
+
+_HOMES = {
+    "errors": ("NetgraftError",),
+    "lifecycle": ("Front", "NetgraftClassifier", "NetgraftRegressor", "SearchSettings", "search_front"),
+    "tables": ("Task",),
+    "units": ("Limit",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name from its home (PEP 562)."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

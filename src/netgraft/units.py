@@ -105,7 +105,7 @@ def format_quantity(value: float, unit: str) -> str:
     if scales is None:
         return f"{value:.4g}"
     for scale, name in scales:
-        if abs(value) >= scale:
+        if float(f"{abs(value) / scale:.3g}") >= 1:
             return f"{value / scale:.3g} {name}"
     scale, name = scales[-1]
     return f"{value / scale:.3g} {name}"

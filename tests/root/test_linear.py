@@ -72,7 +72,7 @@ def test_logistic_regression_agrees_with_scikit_learn(outputs: int) -> None:
 
 @pytest.mark.parametrize("outputs", [2, 4, 12])
 def test_categories_alone_are_learnt(outputs: int) -> None:
-    inputs, rng = rows(4000, (outputs + 1, 3))
+    inputs, _ = rows(4000, (outputs + 1, 3))
     y = inputs.codes[:, 0] % outputs
     network = fit(inputs, y, outputs, (outputs + 1, 3))
     assert network.architecture.category == (1 if outputs == 2 else min(outputs - 1, 8))

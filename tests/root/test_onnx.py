@@ -94,13 +94,15 @@ def test_empty_table_gives_no_predictions() -> None:
 def test_date_times_before_1970_and_at_the_edges_of_days() -> None:
     model = random_model(Shape(columns=("datetime", "datetime"), bins=4), 3)
     seconds = np.array([0, -1, 86_399, 86_400, 345_600, -259_200, 31_556_951, 31_556_952, 2_000_000_000], np.int64)
-    check_parity(model, {name: seconds for name in ("datetime 0", "datetime 1")})
+    check_parity(model, dict.fromkeys(("datetime 0", "datetime 1"), seconds))
 
 
 def test_columns_may_have_the_names_of_outputs_and_values() -> None:
     drawn = random_model(Shape(columns=("numeric", "numeric", "numeric"), classes=("a", "b")), 0)
     names = ("prediction", "probabilities", "ng0")
-    columns = tuple(Column(name, "numeric", indicator=c.indicator) for name, c in zip(names, drawn.encoding.columns))
+    columns = tuple(
+        Column(name, "numeric", indicator=c.indicator) for name, c in zip(names, drawn.encoding.columns, strict=True)
+    )
     encoding = drawn.encoding
     model = Model(
         Encoding(columns, encoding.center, encoding.scale, encoding.low, encoding.high),

@@ -84,8 +84,9 @@ def _fault(error: Exception) -> int:
     """Print that the fault is ours."""
     if os.environ.get("NETGRAFT_DEBUG"):
         traceback.print_exc()
+    said = " ".join(str(error).split())[:300]
     print(
-        f"netgraft: a fault of netgraft, not of your input: {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+        f"netgraft: a fault of netgraft, not of your input: {type(error).__name__}: {said}\n"
         "Please report it with the text that the same command prints with NETGRAFT_DEBUG=1 set.",
         file=sys.stderr,
     )  # fmt: skip

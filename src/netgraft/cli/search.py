@@ -24,9 +24,7 @@ def search(
         Path | None,
         typer.Option(help="A labelled table to report on; never used to choose.", rich_help_panel=_TABLE),
     ] = None,
-    kind: Annotated[
-        str, typer.Option(help="auto, regression or classification.", rich_help_panel=_TABLE)
-    ] = "auto",
+    kind: Annotated[str, typer.Option(help="auto, regression or classification.", rich_help_panel=_TABLE)] = "auto",
     drop: Annotated[Texts, typer.Option(help="A column to leave out; may be repeated.", rich_help_panel=_TABLE)] = None,
     group: Annotated[
         str | None,
@@ -40,13 +38,13 @@ def search(
         str | None,
         typer.Option(help="What error is made of; r2 or accuracy by default.", rich_help_panel=_TABLE),
     ] = None,
-    target_transform: Annotated[
-        str, typer.Option(help="auto, none or log1p.", rich_help_panel=_TABLE)
-    ] = "auto",
+    target_transform: Annotated[str, typer.Option(help="auto, none or log1p.", rich_help_panel=_TABLE)] = "auto",
     lag: Annotated[
         int, typer.Option(help="How many earlier rows of the same group become inputs.", rich_help_panel=_TABLE)
     ] = 0,
-    na: Annotated[Texts, typer.Option(help="A value that means missing; may be repeated.", rich_help_panel=_TABLE)] = None,
+    na: Annotated[
+        Texts, typer.Option(help="A value that means missing; may be repeated.", rich_help_panel=_TABLE)
+    ] = None,
     objective: Annotated[
         Texts,
         typer.Option(
@@ -68,13 +66,13 @@ def search(
     evaluations: Annotated[
         int | None, typer.Option(help="How many candidates to train.", rich_help_panel=_SEARCH)
     ] = None,
-    strategy: Annotated[
-        str, typer.Option(help="nested, evolution or random.", rich_help_panel=_SEARCH)
-    ] = "nested",
+    strategy: Annotated[str, typer.Option(help="nested, evolution or random.", rich_help_panel=_SEARCH)] = "nested",
     setting: Annotated[
         Texts,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Restrict a choice, such as depth=1,2; may be repeated.",
+            "--set",
+            metavar="KEY=VALUE",
+            help="Restrict a choice, such as depth=1,2; may be repeated.",
             rich_help_panel=_SEARCH,
         ),
     ] = None,

@@ -26,6 +26,7 @@ _MOST_PREDICTED = 1_000
 _MOST_GROUPS = 200
 _MOST_CLASSES = 30
 _BINS = 10
+_STATES = ("rejected", "skipped", "failed")
 _GROUP_METRICS = {"regression": ("mae", "nmae"), "classification": ("balanced_accuracy",)}
 
 
@@ -72,7 +73,7 @@ def details_of(front: Front, folder: str) -> Details:
             "counts": {
                 "evaluations": archive.trained,
                 "scored": front.scored,
-                **{state: sum(e.state == state for e in archive.evaluations) for state in ("rejected", "skipped", "failed")},
+                **{state: sum(e.state == state for e in archive.evaluations) for state in _STATES},
             },
             "evaluations": [_tried(e) for e in thinned(archive.done)],
             "references": [point.id for point in front.points if point.family in ("trees", "linear")],

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.devices import Layer, Profile, cost
+from netgraft.lifecycle.metrics import metrics_of, prediction_metrics
 from netgraft.lifecycle.prepare import Prepared, Reference
 from netgraft.root import Cut
 from netgraft.root.calibration import blend, conformal_half_width, fit_temperature
 from netgraft.root.layers import layers
 from netgraft.runtime import Model, Network, Trees
 from netgraft.runtime.encoding import FloatArray
-from netgraft.runtime.model import Part, Prediction, finish, softmax
+from netgraft.runtime.model import Part, finish, softmax
 from netgraft.search import Evaluation
-from netgraft.tables import METRICS, Rows, report
+from netgraft.tables import Rows
 
 _STACKED_NETWORKS = 5
 _LEAST_WEIGHT = 0.03
@@ -143,7 +144,7 @@ class PointMaker:
             Cut.of(architecture) if architecture is not None and family == "network" else None,
             values,
             mixed,
-            _metrics(prediction, self._own_target(rows), self._weights(), prepared.task.kind),
+            prediction_metrics(prediction, self._own_target(rows), self._weights(), prepared.task.kind),
         )
 
     def _temperature(self, outputs: NDArray[Any]) -> float:
@@ -177,19 +178,6 @@ def cooled(part: Part, temperature: float) -> Part:
     leaf = part.tensors["feature"] < 0
     value = np.where(leaf, part.tensors["value"] * factor, part.tensors["value"]).astype(np.float32)
     return Trees(part.slots, part.classes, {**part.tensors, "value": value})
-
-
-def metrics_of(model: Model, rows: Rows, metric: str) -> dict[str, float]:
-    """Return the metrics of a model on labelled rows, with ``error`` by the task's metric."""
-    prediction = model.predict(rows.raw)
-    found = _metrics(prediction, np.asarray(rows.y), rows.weights, model.output.kind)
-    error = METRICS[metric].error(rows.y, prediction.values, prediction.probabilities, rows.weights)
-    return {"error": float(error)} | found
-
-
-def _metrics(prediction: Prediction, y: NDArray[Any], weights: FloatArray | None, kind: str) -> dict[str, float]:
-    """Return the metrics of predictions."""
-    return {k: float(v) for k, v in report(kind, y, prediction.values, prediction.probabilities, weights).items()}
 
 
 #: Tells a caller how far a search is: (seconds, what is being done).

@@ -12,7 +12,7 @@ import polars as pl
 
 from netgraft.errors import ModelError, OutputError
 from netgraft.lifecycle.folder import load_point
-from netgraft.lifecycle.points import metrics_of
+from netgraft.lifecycle.metrics import metrics_of
 from netgraft.records import write_bytes
 from netgraft.runtime import Model
 from netgraft.tables import Schema
@@ -31,8 +31,8 @@ def predict_table(path: Path, table: Any, *, point: str | None = None, limits: S
         limits: instead of an id, bounds that the point must meet.
 
     Returns:
-        ``prediction``; for classes ``probability_<class>``; for a regression ``prediction_low`` and ``prediction_high``,
-        between which nine of ten targets lie.
+        ``prediction``; for classes ``probability_<class>``; for a regression ``prediction_low`` and
+        ``prediction_high``, between which nine of ten targets lie.
 
     Raises:
         ModelError: the folder is no result, or was tampered with.
@@ -84,7 +84,10 @@ def evaluate_table(
     A label that training never saw counts as wrong, as on the test table of a search.
 
     Args:
-        path, table, point, limits: as for `predict_table`; the table must have the target.
+        path: folder of a search.
+        table: a file or frame with the columns and the target.
+        point: as for `predict_table`.
+        limits: as for `predict_table`.
 
     Raises:
         ModelError, TableError, SettingError, LimitError: as `predict_table`.

@@ -213,7 +213,7 @@ class NetworkProblem:
         values = {"error": trained.error} | self.architecture_cost(architecture)
         stored = dict(trained.parameters)
         if len(self.prepared.data.folds) > 1:
-            stored["@validation"] = trained.outputs  # cannot be computed again: the folds' weights are not kept
+            stored["@validation"] = trained.outputs  # saves computing it again with every fold's network
         details = {"cut": Cut.of(architecture).to_json(), "steps": trained.steps}
         return Outcome("done", values, details=details, blob=safetensors.numpy.save(stored))
 
@@ -222,7 +222,8 @@ class NetworkProblem:
         stored = safetensors.numpy.load(blob)
         outputs = stored.pop("@validation", None)
         architecture = self.recipe(genes).architecture
-        return to_network(architecture, self.prepared.bases[architecture.basis], stored), outputs
+        deployed = {name: value[-1] for name, value in stored.items()}
+        return to_network(architecture, self.prepared.bases[architecture.basis], deployed), outputs
 
 
 def share_time(groups: Sequence[Group], seconds: float, work_per_s: float) -> list[Group]:

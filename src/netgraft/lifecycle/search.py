@@ -13,7 +13,8 @@ import psutil
 import torch
 
 from netgraft.devices import Profile
-from netgraft.errors import OutputError, SettingError
+from netgraft.errors import LimitError, OutputError, SettingError
+from netgraft.lifecycle.interrupts import undisturbed
 from netgraft.lifecycle.points import Point, PointMaker
 from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
@@ -31,6 +32,7 @@ from netgraft.search import (
     front_hypervolume,
     objectives_named,
     strategy_named,
+    unmet_text,
     violated,
 )
 from netgraft.tables import Task
@@ -278,9 +280,12 @@ def _search(
             space_bytes=bounds,
             on_batch=on_batch,
         )
-    finally:
-        workers.close()
-    points = _points(problem, archive, journal, objectives, settings.limits)
+    except BaseException:
+        workers.close(at_once=True)
+        raise
+    workers.close(at_once=archive.interrupted)
+    with undisturbed():
+        points = _points(problem, archive, journal, objectives, settings.limits)
     return Front(
         task,
         settings,
@@ -316,7 +321,7 @@ def _pace(settings: SearchSettings, clock: Clock) -> Pace:
         """Return a share of what is left that grows from generation to generation."""
         left = max(0.2, clock.remaining() - _reserve(budget))
         done = clock.elapsed() / budget
-        return max(0.2, left / max(1.0, generations * (1 - done)))
+        return left / max(1, round(generations * (1 - done)))
 
     return Pace(slice_s, max(0.4, 0.06 * budget), memory)
 
@@ -340,6 +345,9 @@ def _points(
     stack = maker.stack([*networks, *references])
     others = [*references, *([stack] if stack is not None else [])]
     kept = [*networks, *(point for point in others if violated(point.values, limits) is None)]
+    if not kept:
+        seen = [*(evaluation.values for evaluation in archive.done), *(point.values for point in others)]
+        raise LimitError(unmet_text(limits, seen))
     test = problem.prepared.task.test
     return tuple(point if test is None else maker.tested(point, test) for point in kept)
 

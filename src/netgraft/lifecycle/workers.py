@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -60,10 +63,18 @@ class Workers:
         futures = {i: self._pool.submit(_train, groups[i]) for i in largest_first}
         return [futures[i].result() for i in range(len(groups))]
 
-    def close(self) -> None:
-        """End the other processes."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, at_once: bool = False) -> None:
+        """End the other processes.
+
+        Args:
+            at_once: do not wait for what they are training.
+        """
+        if self._pool is None:
+            return
+        if at_once:
+            for process in list(getattr(self._pool, "_processes", {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Trained]:
@@ -85,10 +96,20 @@ def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Train
 
 
 def _start(data: Data, bases: dict[str, Basis]) -> None:
-    """Prepare another process."""
+    """Prepare another process: Ctrl-C is the first one's to handle, and without that one it ends."""
     global _DATA
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _DATA = (data, bases)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, killed or not."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _ready() -> None:

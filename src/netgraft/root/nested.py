@@ -12,7 +12,6 @@ shared units compute the same in every cut that has them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -27,7 +26,16 @@ from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Batch, Batches, Data
 from netgraft.root.extract import cut_parameters
 from netgraft.root.optimiser import StackedAdamW
-from netgraft.root.population import learning_rate_factor, loss, mix_members, row_losses, soft_losses
+from netgraft.root.population import (
+    Progress,
+    Schedule,
+    learning_rate_factor,
+    loss,
+    mix_members,
+    row_losses,
+    soft_losses,
+    spread,
+)
 from netgraft.root.stack import Forward, StackShape, fresh
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.network import Architecture
@@ -36,6 +44,7 @@ from netgraft.seeds import child_seed, generator
 WIRINGS = ("square", "shells")
 _LARGEST_ALONE = 0.25
 _RANDOM_CUTS = 2
+_CHECKED_AT = (0.6, 0.8)
 _SCORED_ROWS = 2_048
 
 
@@ -122,26 +131,25 @@ class NestedTraining:
 
         Early stopping watches the mean error of the largest and the smallest cut.
         """
-        started, step, total = time.monotonic(), 0, steps
-        best, best_error = self._state(), np.inf
-        while step < total:
-            if step == int(_LARGEST_ALONE * total):
+        clock = Progress(Schedule(steps, seconds=seconds))
+        best, best_error, sorted_, checks = self._state(), np.inf, False, list(_CHECKED_AT)
+        while (done := clock.share()) < 1:
+            if done >= _LARGEST_ALONE and not sorted_:
                 self._sort_units()
-            self._step(step, total, alone=step < _LARGEST_ALONE * total)
-            step += 1
-            if step == 12 and seconds is not None:
-                # the first steps train one cut, later ones several: about twice the pace
-                pace = 2 * (time.monotonic() - started) / step
-                total = min(total, max(step + 1, int(seconds / max(pace, 1e-6))))
-            spent = seconds is not None and time.monotonic() - started > seconds
-            if step == total or spent or (step % max(1, total // 6) == 0 and step > 0.5 * total):
-                error = float(self.errors([self.largest, self.smallest]).mean())
-                if error < best_error:
-                    best, best_error = self._state(), error
-            if spent:
-                break
+                sorted_ = True
+            if checks and done >= checks[0]:
+                best, best_error = self._better(best, best_error)
+                checks.pop(0)
+            self._step(learning_rate_factor(done), alone=done < _LARGEST_ALONE)
+            clock.step += 1
+        best, _ = self._better(best, best_error)
         self._optimiser = self._optimise(best)
         return NestedRoot(self._recipe, self._state())
+
+    def _better(self, best: dict[str, np.ndarray], best_error: float) -> tuple[dict[str, np.ndarray], float]:
+        """Return the present state and error of the largest and smallest cut, or the given ones if these are better."""
+        error = float(self.errors([self.largest, self.smallest]).mean())
+        return (self._state(), error) if error < best_error else (best, best_error)
 
     def _state(self) -> dict[str, np.ndarray]:
         """Return a copy of all parameters, with the wiring's zeros in place."""
@@ -150,7 +158,7 @@ class NestedTraining:
             state[name] *= mask.numpy()
         return state
 
-    def _step(self, step: int, total: int, *, alone: bool) -> None:
+    def _step(self, factor: float, *, alone: bool) -> None:
         """Take one optimiser step on the largest cut, and on smaller ones unless alone."""
         batch = self._batches.next()
         parameters = self._wired()
@@ -163,7 +171,7 @@ class NestedTraining:
             cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
             for cut in cuts:
                 total_loss = total_loss + self._taught_loss(self._outputs(parameters, tokens, cut), batch, taught)
-        self._optimiser.step(total_loss, learning_rate_factor(step, total))
+        self._optimiser.step(total_loss, factor)
 
     def _taught_loss(self, outputs: Tensor, batch: Batch, taught: Tensor) -> Tensor:
         """Return half the loss on the labels plus half that on the largest cut's outputs, summed over folds."""
@@ -200,9 +208,10 @@ class NestedTraining:
 
     @torch.no_grad()
     def errors(self, cuts: Sequence[Cut]) -> FloatArray:
-        """Return the validation error of cuts, on at most 2,048 validation rows per fold; [len(cuts)]."""
+        """Return the validation error of cuts, on about 2,048 validation rows; [len(cuts)]."""
         parameters = self._wired()
-        rows = [fold.validation[:_SCORED_ROWS] for fold in self._data.folds[: self._data.judges]]
+        most = _SCORED_ROWS // self._data.judges
+        rows = [spread(fold.validation, most) for fold in self._data.folds if len(fold.validation)]
         merged: list[list[np.ndarray]] = [[] for _ in cuts]
         for f, taken in enumerate(rows):
             inputs = self._data.inputs.take(taken)

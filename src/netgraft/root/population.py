@@ -20,14 +20,15 @@ from torch import Tensor
 from netgraft.root.basis import Basis
 from netgraft.root.data import Batch, Batches, Data
 from netgraft.root.optimiser import StackedAdamW
-from netgraft.root.stack import Dropout, Forward, StackShape, fresh, place, tensor_names
+from netgraft.root.stack import Dropout, Forward, Parameters, StackShape, fresh, place, tensor_names
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.network import Architecture
 from netgraft.seeds import child_seed, generator
 
-_CHECKS = 12
+_CHECKS = 8
 _WARM_UP = 0.05
-_EVALUATED_ROWS = 2_048
+_CHECKED_ROWS = 2_048
+_BLOCK_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Trained:
     """A candidate after training.
 
     Attributes:
-        parameters: of the deployed fold, unpadded, by name (`netgraft.root.stack.fresh` gives the names).
+        parameters: of the networks of all folds, unpadded, [F, ...] by name (as `netgraft.root.stack.fresh` names them).
         error: on the validation rows of all folds.
         outputs: float32 [rows, k, c] on the validation rows, fold after fold.
         steps: optimiser steps taken.
@@ -105,7 +106,7 @@ class Population:
             data: the rows.
             bases: the finest basis of each kind.
             seed: of initial weights, minibatches and dropout.
-            starts: per candidate, parameters to start from where shapes overlap, or None.
+            starts: per candidate, parameters [F, ...] to start from where shapes overlap, or None.
         """
         self._data, self._bases = data, bases
         self.order = sorted(range(len(recipes)), key=lambda i: (-recipes[i].architecture.depth, recipes[i].architecture.activation))
@@ -120,7 +121,7 @@ class Population:
             for f in range(folds):
                 made = fresh(recipe.architecture, bases[recipe.architecture.basis], generator(seed, "fresh", self.order[c], f))
                 if given is not None:
-                    inherit(made, given)
+                    inherit(made, {name: value[f] for name, value in given.items()})
                 for name, value in made.items():
                     place(shape, recipe.architecture, name, stacked[name][c * folds + f])[...] = value
         repeat = lambda key: np.repeat([key(r) for r in self._recipes], folds)  # noqa: E731
@@ -137,6 +138,8 @@ class Population:
         self._used = (torch.arange(largest) < own).float() if any(r.batch < largest for r in recipes) else None
         self._batches = Batches(data, largest, child_seed(seed, "batches"), soft=soft)
         self._best = [_Best() for _ in recipes]
+        most = _CHECKED_ROWS // data.judges
+        self._checked_rows = [spread(fold.validation, most) for fold in data.folds if len(fold.validation)]
 
     def train(self, schedule: Schedule, select: Selector | None = None) -> list[Trained]:
         """Train all candidates and return them in the order of the recipes, each at its best checkpoint.
@@ -145,35 +148,25 @@ class Population:
             schedule: how long.
             select: who stays at each halving; None keeps all.
         """
-        started = time.monotonic()
-        total, step = schedule.steps, 0
-        checks = _checkpoints(total)
-        halvings = {checks[min(len(checks) - 1, math.ceil(share * len(checks)) - 1)] for share in schedule.halve_at}
-        while step < total:
-            self._step(step, total)
-            step += 1
-            if step == 12 and schedule.seconds is not None:
-                affordable = self._affordable(started, step, schedule.seconds)
-                if affordable < total:
-                    total = affordable
-                    checks = _checkpoints(total)
-                    halvings = {checks[min(len(checks) - 1, math.ceil(s * len(checks)) - 1)] for s in schedule.halve_at}
-            if step in checks or step >= total:
-                errors = self._evaluate(step)
-                late = schedule.seconds is not None and time.monotonic() - started > 1.25 * schedule.seconds
-                if late:
-                    break
-                if step in halvings and select is not None and step < total:
+        clock = Progress(schedule)
+        checks = [(i + 1) / _CHECKS for i in range(_CHECKS)]
+        halvings = list(schedule.halve_at)
+        while (done := clock.share()) < 1:
+            if done >= checks[0]:
+                errors = self._check()
+                checks = [share for share in checks if share > done]
+                if halvings and done >= halvings[0] and select is not None:
                     self._keep(select(errors))
+                    halvings.pop(0)
+            self._step(learning_rate_factor(done))
+            clock.step += 1
+        self._check()
         return self._results()
 
-    def _affordable(self, started: float, step: int, seconds: float) -> int:
-        """Return the number of steps that fit in the time, from the pace so far (evaluations take about a tenth)."""
-        pace = (time.monotonic() - started) / step
-        return max(step + 1, int(0.9 * seconds / max(pace, 1e-6)))
-
-    def _step(self, step: int, total: int) -> None:
-        """Take one optimiser step."""
+    def _step(self, factor: float) -> None:
+        """Take one optimiser step with the learning rates times a factor."""
+        for candidate in self._alive:
+            self._best[candidate].steps += 1
         batch = self._batches.next()
         dropout = Dropout(self._dropout_rates, self._torch) if bool((self._dropout_rates > 0).any()) else None
         outputs = self._forward(self._optimiser.parameters, batch.numeric, batch.codes, dropout)
@@ -183,41 +176,37 @@ class Population:
             weights = weights * self._used[members, : weights.shape[1]]
         taught = None if batch.soft_targets is None else batch.soft_targets[self._fold[members]]
         each = loss(outputs, batch.target, weights, taught, self._distill[members])  # [Q]
-        self._optimiser.step((each * self._share[members]).sum(), learning_rate_factor(step, total))
+        self._optimiser.step((each * self._share[members]).sum(), factor)
 
-    @torch.no_grad()
-    def _evaluate(self, step: int) -> np.ndarray:
-        """Judge all candidates on their folds' validation rows, remember the best state of each; errors [C alive]."""
+    def _check(self) -> np.ndarray:
+        """Judge all candidates on a part of the validation rows, remember the best state of each; errors [C alive]."""
         folds = len(self._data.folds)
-        outputs = [self._validation_outputs(f) for f in range(self._data.judges)]
-        rows = np.concatenate([fold.validation for fold in self._data.folds[: self._data.judges]])
-        merged = [np.concatenate(made, axis=1) for made in zip(*outputs, strict=True)]  # [k, rows, c] each
+        outputs = [self._fold_outputs(f, rows) for f, rows in enumerate(self._checked_rows)]
+        rows = np.concatenate(self._checked_rows)
         errors = np.empty(len(self._alive))
         for c, candidate in enumerate(self._alive):
-            errors[c] = self._data.error(mix_members(merged[c], self._data.is_classification), rows)
+            merged = np.concatenate([made[c] for made in outputs], axis=1)  # [k, rows, c]
+            errors[c] = self._data.error(mix_members(merged, self._data.is_classification), rows)
             best = self._best[candidate]
-            best.steps = step
-            if errors[c] < best.error or best.parameters is None:
+            if errors[c] < best.error or not best.parameters:
                 best.error = float(errors[c])
-                best.outputs = np.ascontiguousarray(merged[c].transpose(1, 0, 2))
-                best.parameters = self._optimiser.snapshot(c * folds + self._data.deployed)
-                best.shape = self._forward.shape
+                best.parameters = self._unpadded(candidate, c * folds)
         return errors
 
-    def _validation_outputs(self, fold: int) -> list[np.ndarray]:
-        """Return the outputs of each candidate on one fold's validation rows; float32 [k, rows, c] each."""
-        folds = len(self._data.folds)
-        rows = self._data.folds[fold].validation
-        made = []
-        for start in range(0, len(rows), _EVALUATED_ROWS):
-            taken = self._data.inputs.take(rows[start : start + _EVALUATED_ROWS])
-            out = self._forward(
-                self._optimiser.parameters, torch.from_numpy(taken.numeric), torch.from_numpy(taken.codes)
-            )
-            made.append(out.transpose(1, 2).numpy())  # [Q, rows, c]
-        merged = np.concatenate(made, axis=1)
-        offsets = self._forward.shape.offsets()
-        return [merged[offsets[p] : offsets[p + 1]] for p in range(fold, self._forward.shape.size, folds)]
+    def _unpadded(self, candidate: int, first: int) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters of a candidate's networks, which begin at ``first``; [F, ...] by name."""
+        network, shape = self._recipes[candidate].architecture, self._forward.shape
+        folds = [self._optimiser.snapshot(first + f) for f in range(len(self._data.folds))]
+        return {
+            name: np.stack([place(shape, network, name, padded[name]).get() for padded in folds])
+            for name in tensor_names(network)
+        }
+
+    def _fold_outputs(self, fold: int, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of each candidate's network of one fold; float32 [k, rows, c] each."""
+        outputs = forward_rows(self._forward, self._optimiser.parameters, self._data, rows)  # [Q, rows, c]
+        offsets, folds = self._forward.shape.offsets(), len(self._data.folds)
+        return [outputs[offsets[p] : offsets[p + 1]] for p in range(fold, self._forward.shape.size, folds)]
 
     def _keep(self, candidates: np.ndarray) -> None:
         """Drop all candidates of the stack but these."""
@@ -235,17 +224,24 @@ class Population:
         self._forward = Forward(replace(old, networks=tuple(old.networks[int(p)] for p in networks)), self._bases)
 
     def _results(self) -> list[Trained]:
-        """Return all candidates in the order of the recipes."""
-        made: list[Trained | None] = [None] * len(self._recipes)
+        """Return all candidates in the order of the recipes, judged on all validation rows."""
+        made: dict[int, Trained] = {}
+        rows = np.concatenate([fold.validation for fold in self._data.folds])
         for c, (recipe, best) in enumerate(zip(self._recipes, self._best, strict=True)):
-            assert best.parameters is not None
-            assert best.shape is not None
-            names = tensor_names(recipe.architecture)
-            parameters = {
-                name: place(best.shape, recipe.architecture, name, best.parameters[name]).get() for name in names
-            }
-            made[self.order[c]] = Trained(parameters, best.error, best.outputs, best.steps)
-        return [trained for trained in made if trained is not None]
+            outputs = self._validation_outputs(recipe.architecture, best.parameters)
+            error = self._data.error(mix_members(outputs, self._data.is_classification), rows)
+            made[self.order[c]] = Trained(best.parameters, error, outputs.transpose(1, 0, 2).copy(), best.steps)
+        return [made[i] for i in range(len(made))]
+
+    def _validation_outputs(self, network: Architecture, parameters: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the outputs of one candidate on the validation rows, each fold's by its own network; [k, rows, c]."""
+        forward = Forward(StackShape.of([network]), self._bases)
+        made = []
+        for f, fold in enumerate(self._data.folds):
+            if len(fold.validation):
+                own = {name: torch.from_numpy(value[f : f + 1]) for name, value in parameters.items()}
+                made.append(forward_rows(forward, own, self._data, fold.validation))
+        return np.concatenate(made, axis=1)
 
 
 class _Best:
@@ -253,23 +249,48 @@ class _Best:
 
     def __init__(self) -> None:
         self.error = math.inf
-        self.parameters: dict[str, np.ndarray] | None = None
-        self.outputs: FloatArray = np.zeros((0, 1, 1), np.float32)
-        self.shape: StackShape | None = None
+        self.parameters: dict[str, np.ndarray] = {}
         self.steps = 0
 
 
-def _checkpoints(total: int) -> list[int]:
-    """Return the steps after which candidates are judged, denser towards the end of the schedule."""
-    return sorted({max(1, round(total * ((i + 1) / _CHECKS) ** 0.8)) for i in range(_CHECKS)} | {total})
+class Progress:
+    """How much of a schedule is done: the larger of the shares of its steps and of its seconds."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        """Start the clock."""
+        self.step = 0
+        self._schedule = schedule
+        self._started = time.monotonic()
+
+    def share(self) -> float:
+        """Return the share done; at least one step is taken before it reaches 1."""
+        share = self.step / self._schedule.steps
+        if self._schedule.seconds is not None and self.step > 0:
+            share = max(share, (time.monotonic() - self._started) / max(self._schedule.seconds, 1e-6))
+        return share
 
 
-def learning_rate_factor(step: int, total: int) -> float:
-    """Return the factor of the learning rate: linear warm-up, then a half cosine to 1 %."""
-    warm = max(1, int(_WARM_UP * total))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+@torch.no_grad()
+def forward_rows(forward: Forward, parameters: Parameters, data: Data, rows: np.ndarray) -> np.ndarray:
+    """Return the outputs of all members on some rows of the data, in blocks; float32 [Q, rows, c]."""
+    made = []
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        taken = data.inputs.take(rows[start : start + _BLOCK_ROWS])
+        out = forward(parameters, torch.from_numpy(taken.numeric), torch.from_numpy(taken.codes))
+        made.append(out.transpose(1, 2).numpy())
+    return np.concatenate(made, axis=1)
+
+
+def spread(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return at most about ``most`` of the rows, evenly spaced."""
+    return rows[:: max(1, len(rows) // most)]
+
+
+def learning_rate_factor(done: float) -> float:
+    """Return the factor of the learning rate at a share of the schedule: linear warm-up, then a half cosine to 1 %."""
+    if done < _WARM_UP:
+        return max(0.02, done / _WARM_UP)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
 
 
 def loss(outputs: Tensor, target: Tensor, weights: Tensor, taught: Tensor | None, distill: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class StackShape:
     Attributes:
         networks: the P architectures, the deepest first.
         numeric, slots, outputs: shared by all.
-        members, token, category: the largest of any.
+        members, bins, token, category: the largest of any.
         widths: the largest of any, per layer.
         skip: whether any has the linear path.
         bases: the kinds of basis that any projects, in order.
@@ -40,6 +40,7 @@ class StackShape:
     slots: tuple[int, ...]
     outputs: int
     members: int
+    bins: int
     token: int
     category: int
     widths: tuple[int, ...]
@@ -57,6 +58,7 @@ class StackShape:
             first.slots,
             first.outputs,
             max(a.members for a in networks),
+            max(a.bins for a in networks),
             max(a.token for a in networks),
             max(a.category for a in networks),
             tuple(max(a.widths[i] for a in networks if a.depth > i) for i in range(depth)),
@@ -87,7 +89,7 @@ class StackShape:
         k, c = self.members, self.outputs
         shapes: dict[str, tuple[int, ...]] = {}
         if self.bases:
-            shapes["projection"] = (self.numeric, FINEST_BINS, self.token)
+            shapes["projection"] = (self.numeric, self.bins, self.token)
         if self.slots:
             shapes["categories"] = (sum(self.slots), self.category)
         for i, (inputs, width) in enumerate(zip((self.tokens, *self.widths[:-1]), self.widths, strict=False), start=1):
@@ -319,7 +321,7 @@ def _refinements(shape: StackShape, bases: Sequence[Basis]) -> tuple[Tensor | No
     """Return the maps from each network's own bins to all finest bins, and the constant projection of linear networks.
 
     Returns:
-        float32 [P, d, all finest bins, FINEST_BINS], or None when every network has the one basis at its finest; and
+        float32 [P, d, all finest bins, bins], or None when every network has the one basis at its finest; and
         [P, d, all finest bins, token] or None when no network is linear.
     """
     if not bases:
@@ -329,7 +331,7 @@ def _refinements(shape: StackShape, bases: Sequence[Basis]) -> tuple[Tensor | No
         return None, None
     rows = FINEST_BINS * len(bases) + int(linear)
     known: dict[tuple[str, int], np.ndarray] = {}
-    refine = np.zeros((shape.size, shape.numeric, rows, FINEST_BINS), np.float32)
+    refine = np.zeros((shape.size, shape.numeric, rows, shape.bins), np.float32)
     constant = np.zeros((shape.size, shape.numeric, rows, shape.token), np.float32)
     for p, network in enumerate(shape.networks):
         if network.basis == "linear":
@@ -338,7 +340,7 @@ def _refinements(shape: StackShape, bases: Sequence[Basis]) -> tuple[Tensor | No
         place_ = shape.bases.index(network.basis)
         key = (network.basis, network.bins)
         if key not in known:
-            known[key] = bases[place_].refinement(network.bins)
+            known[key] = bases[place_].refinement(network.bins)[:, :, : shape.bins]
         refine[p, :, place_ * FINEST_BINS : (place_ + 1) * FINEST_BINS] = known[key]
     return torch.from_numpy(refine), torch.from_numpy(constant) if linear else None
 

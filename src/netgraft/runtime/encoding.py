@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -50,6 +51,12 @@ class Column:
     vocabulary: tuple[str, ...] | tuple[float, ...] = ()
     parts: tuple[str, ...] = ()
     indicator: bool = False
+
+    @cached_property
+    def codes(self) -> dict[str | float, int]:
+        """Return the code of each known category, the first where one is named twice."""
+        words = np.asarray(self.vocabulary, np.float32).tolist() if self.kind == "code" else self.vocabulary
+        return {word: code for code, word in reversed(list(enumerate(words, start=1)))}
 
     @property
     def numeric_features(self) -> tuple[str, ...]:
@@ -150,10 +157,12 @@ class Encoding:
             values.extend(numeric_values(column, cells))
             if column.has_code:
                 codes.append(category_codes(column, cells))
-        numeric = np.empty((n, len(self._features)), np.float32)
-        for j, value in enumerate(values):
-            standard = (np.clip(value, self.low[j], self.high[j]) - self.center[j]) / self.scale[j]
-            numeric[:, j] = np.where(np.isnan(value), np.float32(0), standard)
+        numeric = np.stack(values, axis=1) if values else np.zeros((n, 0), np.float32)
+        missing = np.isnan(numeric)
+        np.clip(numeric, self.low, self.high, out=numeric)
+        numeric -= self.center
+        numeric /= self.scale
+        numeric[missing] = 0
         stacked = np.stack(codes, axis=1) if codes else np.zeros((n, 0), np.int64)
         return Inputs(numeric, stacked)
 
@@ -210,11 +219,9 @@ def numeric_values(column: Column, cells: NDArray[Any]) -> list[FloatArray]:
         absent = seconds == MISSING_TIME
         values = [np.where(absent, np.float32(np.nan), datetime_part(seconds, part)) for part in column.parts]
     else:
-        value = np.asarray(cells, np.float32)
-        absent = np.isnan(value)
-        values = [value]
+        values = [np.asarray(cells, np.float32)]
     if column.indicator:
-        values.append(absent.astype(np.float32))
+        values.append((absent if column.kind == "datetime" else np.isnan(values[0])).astype(np.float32))
     return values
 
 
@@ -243,15 +250,6 @@ def datetime_part(seconds: NDArray[np.int64], part: str) -> FloatArray:
 
 def category_codes(column: Column, cells: NDArray[Any]) -> NDArray[np.int64]:
     """Return the codes of one raw column, 0 where unknown or missing; int64 [n]."""
-    if column.kind == "code":
-        known = np.asarray(column.vocabulary, np.float32)
-        looked = np.asarray(cells, np.float32)
-    else:
-        known = np.asarray(column.vocabulary, dtype=object).astype(str) if column.vocabulary else np.zeros(0, "U1")
-        looked = np.asarray(cells).astype(str)
-    if len(known) == 0:
-        return np.zeros(len(looked), np.int64)
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known[order], looked), len(known) - 1)
-    found = known[order][place] == looked
-    return np.where(found, order[place] + 1, 0).astype(np.int64)
+    looked = np.asarray(cells, np.float32 if column.kind == "code" else None).tolist()
+    known = column.codes
+    return np.fromiter((known.get(cell, 0) for cell in looked), np.int64, len(looked))

@@ -7,6 +7,7 @@ every file. Nothing is decoded before its hash was checked.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,9 @@ from netgraft.runtime.network import Architecture
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
-_BATCH_ROWS = 65_536
+#: What may be joined to a folder: nothing that leads out of it.
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,8 @@ def finish(output: Output, mixed: FloatArray) -> Prediction:
         return Prediction(mixed.argmax(axis=1), mixed)
     values = np.float32(output.mean) + np.float32(output.scale) * mixed[:, 0]
     if output.log1p:
-        values = np.expm1(values)
+        with np.errstate(over="ignore"):  # infinity is clipped
+            values = np.expm1(values)
     return Prediction(np.clip(values, np.float32(output.low), np.float32(output.high)).astype(np.float32))
 
 
@@ -250,10 +254,13 @@ def save(folder: Path, models: Mapping[str, Model]) -> None:
     """Write the models into a folder, the manifest last.
 
     Raises:
+        ModelError: a model's name is not made of letters, digits, ``.``, ``_`` and ``-``.
         OutputError: the folder cannot be written.
     """
     files: dict[str, bytes] = {}
     for name, model in models.items():
+        if not _NAME.fullmatch(name):
+            raise ModelError(f"a root's name must be letters, digits, '.', '_' and '-', got {name!r}")
         files[f"{name}.json"] = (canonical_json(model.to_json()) + "\n").encode()
         files[f"{name}.safetensors"] = safetensors.numpy.save(dict(model.tensors()))
     for name, data in files.items():
@@ -276,9 +283,12 @@ def load(folder: Path, name: str) -> Model:
         raise ModelError(f"a root of {folder} must be one of {', '.join(manifest['roots'])}, got {name!r}")
     text, data = (_checked(folder, f"{name}.{ending}", manifest["files"]) for ending in ("json", "safetensors"))
     try:
-        return Model.from_parts(json.loads(text), safetensors.numpy.load(data))
-    except (json.JSONDecodeError, SafetensorError) as error:
+        value, stored = json.loads(text), safetensors.numpy.load(data)
+    except (ValueError, SafetensorError) as error:
         raise ModelError(f"{folder / name} must be JSON and safetensors, got: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{folder / name}.json must be a JSON object, got {type(value).__name__}")
+    return Model.from_parts(value, stored)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -292,6 +302,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} must be readable JSON, got: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ModelError(f"{path} must be of format {FORMAT}")
+    roots, files = manifest.get("roots"), manifest.get("files")
+    if not isinstance(roots, list) or not isinstance(files, dict):
+        raise ModelError(f"{path} must list its roots and files")
+    for name in roots:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ModelError(f"{path} must name roots by letters, digits, '.', '_' and '-', got {name!r}")
     return manifest
 
 
@@ -320,6 +336,5 @@ def _part(entry: Mapping[str, Any], stored: dict[str, NDArray[Any]], encoding: E
         if (architecture.numeric, architecture.slots, architecture.outputs) != expected:
             raise ModelError(f"a network must fit its encoding {expected}, got another number of inputs or outputs")
         return Network(architecture, stored)
-    features = len(encoding.numeric_features) + len(encoding.cardinalities)
-    trees.check_arrays(stored, features, output.outputs)
+    trees.check_arrays(stored, len(encoding.numeric_features), encoding.cardinalities, output.outputs)
     return Trees(encoding.cardinalities, output.outputs, stored)

@@ -35,6 +35,7 @@ from netgraft.runtime.encoding import FloatArray, Inputs
 
 BASES = ("linear", "quantile", "tree", "periodic")
 ACTIVATIONS = ("relu", "silu", "tanh")
+_FEW_ROWS = 64
 Tensors = Mapping[str, NDArray[Any]]
 
 
@@ -115,7 +116,8 @@ def activate(name: str, x: FloatArray) -> FloatArray:
         return np.maximum(x, np.float32(0))
     if name == "tanh":
         return np.tanh(x)
-    return (x / (np.float32(1) + np.exp(-x))).astype(np.float32)
+    with np.errstate(over="ignore"):  # exp overflows to infinity, and x over infinity is the 0 it should be
+        return (x / (np.float32(1) + np.exp(-x))).astype(np.float32)
 
 
 def basis_values(architecture: Architecture, tensors: Tensors, numeric: FloatArray) -> FloatArray:
@@ -125,7 +127,10 @@ def basis_values(architecture: Architecture, tensors: Tensors, numeric: FloatArr
         angle = np.float32(2 * np.pi) * numeric[:, :, None] * tensors["frequencies"][None]
         return np.concatenate([np.sin(angle), np.cos(angle)], axis=2).reshape(len(numeric), -1)
     lower, inverse, feature = piecewise_bins(tensors["edges"], tensors["bins"])
-    return np.clip((numeric[:, feature] - lower) * inverse, np.float32(0), np.float32(1))
+    values = numeric[:, feature]
+    values -= lower
+    values *= inverse
+    return np.clip(values, np.float32(0), np.float32(1), out=values)
 
 
 def piecewise_bins(edges: NDArray[Any], bins: NDArray[Any]) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
@@ -144,13 +149,7 @@ def tokens(architecture: Architecture, tensors: Tensors, inputs: Inputs) -> Floa
         numeric = inputs.numeric
     else:
         basis = basis_values(architecture, tensors, inputs.numeric)
-        counts = tensors["bins"]
-        ends = np.cumsum(counts)
-        numeric = np.empty((n, architecture.numeric * architecture.token), np.float32)
-        for j, (end, count) in enumerate(zip(ends, counts, strict=True)):
-            rows = slice(int(end - count), int(end))
-            place = slice(j * architecture.token, (j + 1) * architecture.token)
-            numeric[:, place] = basis[:, rows] @ tensors["projection"][rows]
+        numeric = projected(basis, tensors["bins"], tensors["projection"])
     if not architecture.slots:
         return numeric
     offset = np.concatenate([[0], np.cumsum(architecture.slots[:-1])]).astype(np.int64)
@@ -158,20 +157,45 @@ def tokens(architecture: Architecture, tensors: Tensors, inputs: Inputs) -> Floa
     return np.concatenate([numeric, named.reshape(n, -1)], axis=1)
 
 
+def projected(basis: FloatArray, bins: NDArray[Any], projection: NDArray[Any]) -> FloatArray:
+    """Return the tokens of all features: each feature's basis times its rows of the projection; float32 [n, d token].
+
+    One product per feature reads its basis in place. For few rows, where the calls would take most of the time,
+    features with equally many bins share one product of copies.
+    """
+    counts = np.asarray(bins, np.int64)
+    start = np.cumsum(counts) - counts
+    result = np.empty((len(basis), len(counts), projection.shape[1]), np.float32)
+    if len(basis) > _FEW_ROWS:
+        for j, (first, end) in enumerate(zip(start, start + counts, strict=True)):
+            result[:, j] = basis[:, first:end] @ projection[first:end]
+        return result.reshape(len(basis), -1)
+    for count in np.unique(counts):
+        chosen = np.flatnonzero(counts == count)
+        rows = start[chosen, None] + np.arange(count)  # [f, bins]
+        # [f, n, bins] @ [f, bins, token] -> [n, f, token]
+        result[:, chosen] = (basis[:, rows].transpose(1, 0, 2) @ projection[rows]).transpose(1, 0, 2)
+    return result.reshape(len(basis), -1)
+
+
 def forward(architecture: Architecture, tensors: Tensors, inputs: Inputs) -> FloatArray:
     """Return the outputs of every member; float32 [n, k, c]."""
     first = tokens(architecture, tensors, inputs)
-    hidden = np.repeat(first[:, None, :], architecture.members, axis=1)  # [n, k, D]
+    hidden = first[None]  # [k, n, D], or [1, n, D] before the first adapter
     for layer in range(1, architecture.depth + 1):
         if architecture.members > 1:
-            hidden = hidden * tensors[f"adapter_{layer}"]
-        hidden = activate(architecture.activation, hidden @ tensors[f"weight_{layer}"] + tensors[f"bias_{layer}"])
-    outputs = np.broadcast_to(tensors["head_bias"], (len(first), architecture.members, architecture.outputs))
+            hidden = hidden * tensors[f"adapter_{layer}"][:, None, :]
+        hidden = hidden @ tensors[f"weight_{layer}"]
+        hidden += tensors[f"bias_{layer}"]
+        hidden = activate(architecture.activation, hidden)
+    outputs = np.broadcast_to(
+        tensors["head_bias"][:, None, :], (architecture.members, len(first), architecture.outputs)
+    )
     if architecture.depth:
-        outputs = outputs + np.einsum("nki,kic->nkc", hidden, tensors["head"], optimize=True)
+        outputs = outputs + hidden @ tensors["head"]
     if architecture.skip:
-        outputs = outputs + (first @ tensors["skip"])[:, None, :]
-    return np.ascontiguousarray(outputs, np.float32)
+        outputs = outputs + first @ tensors["skip"]
+    return np.ascontiguousarray(outputs.transpose(1, 0, 2), np.float32)
 
 
 def tensor_shapes(architecture: Architecture, bins: NDArray[Any] | None = None) -> dict[str, tuple[int, ...]]:
@@ -213,7 +237,10 @@ def check_tensors(architecture: Architecture, tensors: Tensors) -> None:
     Raises:
         ModelError: a tensor is missing or has another shape.
     """
-    for name, shape in tensor_shapes(architecture, tensors.get("bins")).items():
+    bins = tensors.get("bins")
+    if bins is not None and (bins.shape != (architecture.numeric,) or bins.dtype.kind != "i" or (bins < 1).any()):
+        raise ModelError(f"a network must have 1 bin or more for each of its {architecture.numeric} numeric features")
+    for name, shape in tensor_shapes(architecture, bins).items():
         if name not in tensors:
             raise ModelError(f"a network must have the tensor {name!r}")
         if tuple(tensors[name].shape) != shape:

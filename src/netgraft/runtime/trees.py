@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from netgraft.errors import ModelError
 from netgraft.runtime.encoding import FloatArray, Inputs
 
-ARRAYS = ("root", "feature", "value", "left", "order")
+_BLOCK = 65_536  # rows times trees walked at once: what fits the cache
+_KINDS = {"root": "i", "feature": "i", "value": "f", "left": "i", "order": "f"}  # array to kind of NumPy type
 
 
 def tree_features(order: NDArray[Any], slots: tuple[int, ...], inputs: Inputs) -> FloatArray:
@@ -39,7 +40,7 @@ def forward(tensors: Mapping[str, NDArray[Any]], slots: tuple[int, ...], outputs
     """Return the summed outputs of all trees; float32 [n, c]."""
     features = tree_features(tensors["order"], slots, inputs)
     total = np.zeros((len(features), outputs), np.float64)
-    rows = max(1, 4_000_000 // max(1, len(tensors["root"])))
+    rows = max(1, _BLOCK // max(1, len(tensors["root"])))
     for start in range(0, len(features), rows):
         total[start : start + rows] = _walk(tensors, features[start : start + rows], outputs)
     return total.astype(np.float32)
@@ -60,22 +61,32 @@ def _walk(tensors: Mapping[str, NDArray[Any]], features: FloatArray, outputs: in
     return leaves.reshape(len(features), -1, outputs).sum(axis=1)
 
 
-def check_arrays(tensors: Mapping[str, NDArray[Any]], features: int, outputs: int) -> None:
+def check_arrays(tensors: Mapping[str, NDArray[Any]], features: int, slots: tuple[int, ...], outputs: int) -> None:
     """Check that the arrays form trees that end, so that a damaged file cannot hang or read out of bounds.
 
+    Args:
+        tensors: the arrays by name.
+        features: numeric features d.
+        slots: slots of each code column.
+        outputs: outputs c.
+
     Raises:
-        ModelError: an array is missing, an index is out of range, or a child does not come after its parent.
+        ModelError: an array is missing or of another type or length, an index is out of range, or a child does not come
+            after its parent.
     """
-    for name in ARRAYS:
+    for name, kind in _KINDS.items():
         if name not in tensors:
             raise ModelError(f"trees must have the array {name!r}")
-    root, feature, left = (tensors[name] for name in ("root", "feature", "left"))
-    nodes = len(feature)
+        if tensors[name].ndim != 1 or tensors[name].dtype.kind != kind:
+            raise ModelError(f"trees must have the array {name!r} in one dimension of the right type")
+    root, feature, left, order = (tensors[name] for name in ("root", "feature", "left", "order"))
+    nodes, features = len(feature), features + len(slots)
     if len(root) % outputs or len(left) != nodes or len(tensors["value"]) != nodes:
         raise ModelError(f"trees must have arrays of {nodes} nodes and a multiple of {outputs} trees, got {len(root)}")
+    if len(order) != sum(slots):
+        raise ModelError(f"trees must have an order of {sum(slots)} codes, got {len(order)}")
     inner = feature >= 0
-    place = np.arange(nodes)
-    if (feature >= features).any() or (left[inner] <= place[inner]).any() or (left[inner] + 1 >= nodes).any():
+    if (feature >= features).any() or (left[inner] <= np.flatnonzero(inner)).any() or (left[inner] + 1 >= nodes).any():
         raise ModelError(f"a tree's nodes must point to later nodes and features below {features}")
     if len(root) and (root.min() < 0 or root.max() >= nodes):
-        raise ModelError(f"a tree's root must be below {nodes}, got {int(root.max())}")
+        raise ModelError(f"a tree's root must be from 0 to {nodes - 1}, got {int(root.min())} to {int(root.max())}")

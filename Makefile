@@ -1,0 +1,63 @@
+# make demo   the main job on a table the package makes itself
+# make test   lint, types and tests; make test-all adds the slow ones
+# make bench  lists the benchmarks
+#
+# The first call creates .venv and installs. PIP_EXTRA_INDEX_URL and pip's other variables are honoured.
+.POSIX:
+.PHONY: help demo test test-all lint types bench apt install clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := src tests benchmarks
+
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+
+install: $(INSTALLED)
+
+# torch comes first and alone, so that its version is the one of constraints.txt before anything else asks for one
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python >= 3.11 is required, got: $$($(PYTHON) --version); set PYTHON=python3.11 or later" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/netgraft demo
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+test: lint types apt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' </dev/null
+
+test-all: lint types apt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest </dev/null
+
+# A browser for the tests of the report; without one they are skipped. Nothing is installed without root.
+apt:
+	@if ! command -v chromium >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium) \
+			</dev/null >/dev/null 2>&1 || echo "no chromium: the browser tests of the report are skipped" >&2; \
+	fi
+
+bench:
+	@echo "Benchmarks; each runs by name, see benchmarks/README.md:"
+	@for file in benchmarks/*.py; do \
+		name=$$(basename $$file .py); \
+		if grep -q '__main__' $$file && [ $$name != __main__ ]; then \
+			printf '  %-18s %s\n' $$name "$$(sed -n '1s/^"""\([^"]*\).*/\1/p' $$file)"; \
+			printf '  %-18s   %s\n' '' "$(BIN)/python -m benchmarks.$$name"; \
+		fi; \
+	done
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
