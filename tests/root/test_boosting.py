@@ -81,8 +81,8 @@ def test_two_classes_share_one_empty_leaf() -> None:
 
 
 def test_without_validation_rows_the_rounds_are_fixed() -> None:
-    assert grow(1, validation=np.zeros(0, np.int64), rounds=None)[0].rounds == 150
-    assert grow(1, validation=np.zeros(0, np.int64), rounds=7)[0].rounds == 7
+    assert grow(1, validation=np.zeros(0, np.int64), rounds=None)[0].rounds == 200
+    assert grow(1, validation=np.zeros(0, np.int64), rounds=320, n=60)[0].rounds == 320
 
 
 def test_deadline_ends_the_growth_and_keeps_the_best_round() -> None:

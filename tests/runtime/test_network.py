@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -51,7 +52,7 @@ def slow_basis(a: Architecture, tensors: dict[str, np.ndarray], feature: int, x:
     counts = tensors["bins"].tolist()
     first = sum(counts[:feature]) + feature
     edges = tensors["edges"][first : first + counts[feature] + 1].tolist()
-    return [min(max((x - low) / (high - low), 0), 1) for low, high in zip(edges, edges[1:], strict=False)]
+    return [min(max((x - low) / (high - low), 0), 1) for low, high in itertools.pairwise(edges)]
 
 
 def slow_row(a: Architecture, t: dict[str, np.ndarray], numeric: np.ndarray, codes: np.ndarray) -> np.ndarray:

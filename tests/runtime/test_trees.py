@@ -82,23 +82,23 @@ STUMP = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("changes", "outputs", "text"),
     [
-        ({"root": np.array([0.0])}, "the array 'root' in one dimension of the right type"),
-        ({"root": np.array([0, 0], np.int32)}, "arrays of 3 nodes and a multiple of 3 trees, got 2"),
-        ({"value": np.zeros(2, np.float32)}, "arrays of 3 nodes"),
-        ({"order": np.zeros(2, np.float32)}, "an order of 3 codes, got 2"),
-        ({"feature": np.array([2, -1, -1], np.int16)}, "later nodes and features below 2"),
-        ({"left": np.array([0, 0, 0], np.int32)}, "later nodes and features below 2"),
-        ({"left": np.array([2, 0, 0], np.int32)}, "later nodes and features below 2"),
-        ({"root": np.array([0, 0, 3], np.int32)}, "a tree's root must be from 0 to 2, got 0 to 3"),
-        ({"root": np.array([0, -1, 0], np.int32)}, "a tree's root must be from 0 to 2, got -1 to 0"),
+        ({"root": np.array([0.0])}, 1, "the array 'root' in one dimension of the right type"),
+        ({"root": np.array([0, 0], np.int32)}, 3, "arrays of 3 nodes and a multiple of 3 trees, got 2"),
+        ({"value": np.zeros(2, np.float32)}, 1, "arrays of 3 nodes"),
+        ({"order": np.zeros(2, np.float32)}, 1, "an order of 3 codes, got 2"),
+        ({"feature": np.array([2, -1, -1], np.int16)}, 1, "later nodes and features below 2"),
+        ({"left": np.array([0, 0, 0], np.int32)}, 1, "later nodes and features below 2"),
+        ({"left": np.array([2, 0, 0], np.int32)}, 1, "later nodes and features below 2"),
+        ({"root": np.array([0, 0, 3], np.int32)}, 1, "a tree's root must be from 0 to 2, got 0 to 3"),
+        ({"root": np.array([0, -1, 0], np.int32)}, 1, "a tree's root must be from 0 to 2, got -1 to 0"),
     ],
 )
-def test_damaged_arrays_are_refused(changes: dict[str, np.ndarray], text: str) -> None:
+def test_damaged_arrays_are_refused(changes: dict[str, np.ndarray], outputs: int, text: str) -> None:
     check_arrays(STUMP, 1, (3,), 1)
     with pytest.raises(ModelError, match=text):
-        check_arrays(STUMP | changes, 1, (3,), 3)
+        check_arrays(STUMP | changes, 1, (3,), outputs)
 
 
 def test_missing_array_is_named() -> None:

@@ -40,6 +40,9 @@ _LEAST_STEPS = 300
 _STEP_FLOOR = 3e7
 # Candidates with less work per step train in one stack whatever their batch.
 _SMALL_WORK = 2e7
+_SMALL = ("small",)
+# Share of a batch's time that large candidates may have together.
+_LARGE_SHARE = 0.6
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
 
@@ -58,7 +61,7 @@ class Pace:
     slice_s: Callable[[], float | None]
     nested_s: float | None
     memory_bytes: float
-    work_per_s: float = 1e10
+    work_per_s: float = 7e9
 
 
 @dataclass
@@ -144,19 +147,20 @@ class NetworkProblem:
         return np.array([self._scores[cut] for cut in cuts], np.float64)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Train candidates in groups that share batch and a range of widths."""
+        """Train candidates in groups that share batch and a range of widths; skip what memory or time do not allow."""
         recipes = [self.recipe(request.genes) for request in requests]
+        slice_s = self.pace.slice_s()
+        admission = Admission(self.pace, slice_s, self.workers.jobs, len(self.prepared.data.folds))
         outcomes: list[Outcome | None] = [None] * len(requests)
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for i, recipe in enumerate(recipes):
-            reason = self._too_large(recipe)
+            reason = admission.refusal(recipe)
             if reason is None:
                 groups[_group_key(recipe)].append(i)
             else:
                 outcomes[i] = Outcome("skipped", reason=reason)
-        members_of = [members for _, members in sorted(groups.items(), key=lambda g: g[1][0])]
+        members_of = sorted(groups.values())
         jobs = [self._group(members, requests, recipes) for members in members_of]
-        slice_s = self.pace.slice_s()
         if slice_s is not None:
             jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
         for members, trained in zip(members_of, self.workers.train(jobs), strict=True):
@@ -192,19 +196,6 @@ class NetworkProblem:
                 return {k: v for k, v in safetensors.numpy.load(blob).items() if not k.startswith("@")}
         return None
 
-    def _too_large(self, recipe: Recipe) -> str | None:
-        """Return why a candidate cannot be trained here or run on the device, or None."""
-        folds = len(self.prepared.data.folds)
-        need = training_bytes(recipe, folds)
-        if need > self.pace.memory_bytes:
-            return f"training needs about {need / 1e6:.0f} MB, {self.pace.memory_bytes / 1e6:.0f} MB are allowed"
-        slice_s = self.pace.slice_s()
-        if slice_s is not None:
-            seconds = _LEAST_STEPS * folds * _work(recipe) / self.pace.work_per_s
-            if seconds > slice_s:
-                return f"{_LEAST_STEPS} steps would take about {seconds:.1f} s, {slice_s:.1f} s are left for its batch"
-        return None
-
     def _outcome(self, recipe: Recipe, trained: Trained) -> Outcome:
         """Return what became of one candidate."""
         if not np.isfinite(trained.error):
@@ -224,6 +215,29 @@ class NetworkProblem:
         architecture = self.recipe(genes).architecture
         deployed = {name: value[-1] for name, value in stored.items()}
         return to_network(architecture, self.prepared.bases[architecture.basis], deployed), outputs
+
+
+class Admission:
+    """Decides which candidates of a batch are trained: those that fit the memory, and the time left for the batch."""
+
+    def __init__(self, pace: Pace, slice_s: float | None, jobs: int, folds: int) -> None:
+        """Begin a batch."""
+        self._pace, self._folds = pace, folds
+        self._slice_s = None if slice_s is None else slice_s * jobs
+        self._large_s = 0.0
+
+    def refusal(self, recipe: Recipe) -> str | None:
+        """Return why a candidate is not trained, or None."""
+        need, allowed = training_bytes(recipe, self._folds), self._pace.memory_bytes
+        if need > allowed:
+            return f"training needs about {need / 1e6:.0f} MB, {allowed / 1e6:.0f} MB are allowed"
+        if self._slice_s is None or _group_key(recipe) == _SMALL:
+            return None
+        seconds = _LEAST_STEPS * self._folds * _work(recipe) / self._pace.work_per_s
+        if self._large_s + seconds > _LARGE_SHARE * self._slice_s:
+            return f"{_LEAST_STEPS} steps take about {seconds:.1f} s, more than is left for its batch"
+        self._large_s += seconds
+        return None
 
 
 def share_time(groups: Sequence[Group], seconds: float, work_per_s: float) -> list[Group]:
@@ -253,7 +267,7 @@ def _group_key(recipe: Recipe) -> tuple[Any, ...]:
     a = recipe.architecture
     widest = max(a.widths, default=1)
     if widest <= 64 and _work(recipe) < _SMALL_WORK:
-        return ("small",)
+        return _SMALL
     return recipe.batch, int(np.searchsorted([65, 129], widest, side="right"))
 
 
@@ -263,8 +277,7 @@ def _work(recipe: Recipe) -> float:
     basis = 0 if a.basis == "linear" else a.numeric * FINEST_BINS * a.token
     hidden = sum(i * w for i, w in zip((a.tokens, *a.widths[:-1]), a.widths, strict=False)) * a.members
     elements = 30 * (a.tokens + sum(a.widths)) * a.members
-    soft = 2 if recipe.distill > 0 else 1
-    return float((basis + hidden + elements + 2_000) * recipe.batch * soft)
+    return float((basis + hidden + elements + 2_000) * recipe.batch)
 
 
 def training_bytes(recipe: Recipe, folds: int) -> float:
@@ -273,7 +286,7 @@ def training_bytes(recipe: Recipe, folds: int) -> float:
     widths = (a.tokens, *a.widths)
     weights = sum(i * w for i, w in zip(widths[:-1], widths[1:], strict=True)) + sum(a.slots) * a.category
     weights += a.numeric * FINEST_BINS * a.token + a.members * (widths[-1] + 1) * a.outputs + a.tokens * a.outputs
-    rows = max(recipe.batch * (2 if recipe.distill > 0 else 1), 2_048)
+    rows = max(recipe.batch, 4_096)
     activations = rows * a.members * (3 * sum(widths) + 4 * a.outputs)
     return 4.0 * folds * (6 * weights + activations)
 

@@ -28,7 +28,7 @@ TaskKind = Literal["regression", "classification"]
 IntArray = NDArray[np.int64]
 _SMOOTHING_ROWS = 10.0
 _PATIENCE_ROUNDS = 50
-_ROUNDS_WITHOUT_VALIDATION = 150
+_ROUNDS_WITHOUT_VALIDATION = 200
 _BLOCK_ROWS = 65_536
 
 
@@ -76,10 +76,10 @@ def fit_trees(
         outputs: 1 for regression, the number of classes otherwise.
         slots: slots of each code column, the unknown slot included.
         train: indices of the rows to grow on.
-        validation: indices of the rows that stop the growth; if there are none the number of rounds is fixed.
+        validation: indices of the rows that stop the growth; if there are none every round is grown.
         weights: row weights [n].
         seed: of the sampling of features.
-        rounds: most boosting rounds; by default 1,500, fewer for many classes.
+        rounds: most boosting rounds; by default 1,500 (fewer for many classes), 200 without validation rows.
         deadline: no round begins after this reading of the clock; at least one is grown.
         clock: returns the present in seconds.
 
@@ -93,14 +93,12 @@ def fit_trees(
     order = category_order(inputs, y, kind=kind, outputs=outputs, slots=slots, train=train, weights=weights)
     grow = _dataset(lightgbm, inputs, y, order, slots, train, weights, None)
     stop = [_dataset(lightgbm, inputs, y, order, slots, validation, weights, grow)] if len(validation) else []
-    parameters = _parameters(kind, outputs, len(train), bool(stop), seed)
+    parameters = _parameters(kind, outputs, len(train), seed)
     if rounds is None:
-        rounds = max(300, 1500 // max(1, outputs // 2))
+        rounds = max(300, 1500 // max(1, outputs // 2)) if stop else _ROUNDS_WITHOUT_VALIDATION
     callbacks = [_deadline(lightgbm, deadline, clock)] if deadline is not None else []
     if stop:
         callbacks.append(lightgbm.early_stopping(_PATIENCE_ROUNDS, verbose=False, first_metric_only=True))
-    else:
-        rounds = min(rounds, _ROUNDS_WITHOUT_VALIDATION)
     booster = lightgbm.train(parameters, grow, num_boost_round=rounds, valid_sets=stop or None, callbacks=callbacks)
     kept = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     return _grown(booster, int(kept), order, slots, outputs)
@@ -217,7 +215,7 @@ def _dataset(
     )
 
 
-def _parameters(kind: TaskKind, outputs: int, rows: int, stopped_early: bool, seed: int) -> dict[str, Any]:
+def _parameters(kind: TaskKind, outputs: int, rows: int, seed: int) -> dict[str, Any]:
     """Return LightGBM's settings."""
     if kind == "regression":
         objective: dict[str, Any] = {"objective": "regression", "metric": "l2"}
@@ -226,7 +224,7 @@ def _parameters(kind: TaskKind, outputs: int, rows: int, stopped_early: bool, se
     else:
         objective = {"objective": "multiclass", "metric": "multi_logloss", "num_class": outputs}
     return objective | {
-        "learning_rate": 0.05 if stopped_early and outputs <= 4 else 0.1,
+        "learning_rate": 0.05 if outputs <= 4 else 0.1,
         "num_leaves": 31,
         "min_data_in_leaf": int(np.clip(rows // 50, 2, 20)),
         "min_sum_hessian_in_leaf": 1e-3,

@@ -108,7 +108,7 @@ def resample_columns(inputs: Inputs, rows: int, share: float, generator: np.rand
 
 
 class Batches:
-    """Endless minibatches of shuffled train rows, half of them soft rows when asked."""
+    """Endless minibatches of shuffled train rows; when asked, half of a minibatch are soft rows."""
 
     def __init__(self, data: Data, batch: int, seed: int, *, soft: bool) -> None:
         """Prepare tensors that share memory with the data."""
@@ -116,7 +116,8 @@ class Batches:
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._rows = data.train_rows
         self._use_soft = soft and data.soft is not None
-        self.batch = max(1, min(batch, len(self._rows)))
+        self._labelled = max(1, min(batch // 2 if self._use_soft else batch, len(self._rows)))
+        self._taught = batch - batch // 2
         self._order = np.zeros(0, np.int64)
         self._numeric = torch.from_numpy(data.inputs.numeric)
         self._codes = torch.from_numpy(data.inputs.codes)
@@ -128,14 +129,14 @@ class Batches:
 
     def next(self) -> Batch:
         """Return the next minibatch."""
-        if len(self._order) < self.batch:
+        if len(self._order) < self._labelled:
             self._order = np.concatenate([self._order, self._generator.permutation(self._rows)])
-        rows = torch.from_numpy(self._order[: self.batch])
-        self._order = self._order[self.batch :]
+        rows = torch.from_numpy(self._order[: self._labelled])
+        self._order = self._order[self._labelled :]
         numeric, codes = self._numeric[rows], self._codes[rows]
         soft_targets = None
         if self._use_soft:
-            drawn = torch.from_numpy(self._generator.integers(0, len(self._soft[0]), self.batch))
+            drawn = torch.from_numpy(self._generator.integers(0, len(self._soft[0]), self._taught))
             numeric = torch.cat([numeric, self._soft[0][drawn]])
             codes = torch.cat([codes, self._soft[1][drawn]])
             soft_targets = self._soft_targets[:, drawn]
@@ -147,7 +148,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class Batch:
-    """One minibatch: b labelled rows, then as many soft rows when ``soft_targets`` [F, b, c] is given."""
+    """One minibatch: b labelled rows, then soft rows when ``soft_targets`` [F, soft rows, c] is given."""
 
     numeric: Tensor
     codes: Tensor

@@ -126,12 +126,12 @@ class Population:
                     place(shape, recipe.architecture, name, stacked[name][c * folds + f])[...] = value
         repeat = lambda key: np.repeat([key(r) for r in self._recipes], folds)  # noqa: E731
         self._optimiser = StackedAdamW(stacked, repeat(lambda r: r.learning_rate), repeat(lambda r: r.weight_decay))
-        self._dropout_rates = torch.as_tensor(repeat(lambda r: r.dropout), dtype=torch.float32)
+        rates = torch.as_tensor(repeat(lambda r: r.dropout), dtype=torch.float32)
+        self._dropout = Dropout(rates, torch.Generator().manual_seed(child_seed(seed, "dropout")))
         self._distill = torch.as_tensor(repeat(lambda r: r.distill), dtype=torch.float32)
         self._fold = torch.arange(folds).repeat(len(self._recipes))
         self._share = 1 / torch.as_tensor(repeat(lambda r: r.architecture.members), dtype=torch.float32)
         self._forward = Forward(shape, bases)
-        self._torch = torch.Generator().manual_seed(child_seed(seed, "dropout"))
         soft = bool((self._distill > 0).any())
         largest = max(r.batch for r in recipes)
         own = torch.as_tensor(repeat(lambda r: r.batch)).view(-1, 1)
@@ -168,7 +168,7 @@ class Population:
         for candidate in self._alive:
             self._best[candidate].steps += 1
         batch = self._batches.next()
-        dropout = Dropout(self._dropout_rates, self._torch) if bool((self._dropout_rates > 0).any()) else None
+        dropout = self._dropout if self._dropout.any else None
         outputs = self._forward(self._optimiser.parameters, batch.numeric, batch.codes, dropout)
         members = self._forward.network_of
         weights = batch.weights[self._fold[members]]  # [Q, b]
@@ -216,7 +216,7 @@ class Population:
         kept = np.sort(candidates)
         networks = torch.from_numpy((kept[:, None] * folds + np.arange(folds)).ravel())
         self._optimiser.keep(networks)
-        self._dropout_rates, self._distill = self._dropout_rates[networks], self._distill[networks]
+        self._dropout, self._distill = self._dropout.keep(networks), self._distill[networks]
         self._fold, self._share = self._fold[networks], self._share[networks]
         self._used = None if self._used is None else self._used[networks]
         self._alive = [self._alive[c] for c in kept]

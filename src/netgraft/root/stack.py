@@ -357,14 +357,24 @@ class Dropout:
 
     def __init__(self, rates: Tensor, generator: torch.Generator) -> None:
         """Take rates [P] in [0, 1)."""
-        self._rates = rates.view(-1, 1, 1)
+        self._distinct, self._place = torch.unique(rates, return_inverse=True)
         self._generator = generator
+
+    @property
+    def any(self) -> bool:
+        """Return whether any network drops units."""
+        return bool((self._distinct > 0).any())
+
+    def keep(self, networks: Tensor) -> Dropout:
+        """Return the dropout of only these networks."""
+        return Dropout(self._distinct[self._place[networks]], self._generator)
 
     def __call__(self, hidden: Tensor, network_of: Tensor) -> Tensor:
         """Return hidden [Q', width, b] with units dropped and the others scaled up."""
-        rates = self._rates[network_of]
         drawn = torch.rand(hidden.shape[1:], generator=self._generator)
-        return hidden * ((drawn >= rates).to(hidden.dtype) / (1 - rates))
+        rates = self._distinct.view(-1, 1, 1)
+        masks = (drawn >= rates).to(hidden.dtype) / (1 - rates)  # [distinct rates, width, b]
+        return hidden * (masks if len(masks) == 1 else masks[self._place[network_of]])
 
 
 def _segments(shape: StackShape, layer: int) -> list[tuple[int, int, str]]:

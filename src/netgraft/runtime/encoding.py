@@ -27,6 +27,7 @@ MISSING_TIME = np.iinfo(np.int64).min
 FloatArray = NDArray[np.float32]
 
 _DAY_S = 86_400
+_YEAR_S = 31_556_952  # mean of the Gregorian calendar
 #: Parts of a date-time, each a function of whole seconds since 1970 in UTC: (period in seconds, offset in seconds).
 #: 1970-01-01 was a Thursday, so weeks are counted from the Monday three days earlier.
 DATETIME_PARTS = ("seconds", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "weekend", "year_sin", "year_cos")
@@ -197,7 +198,7 @@ class Encoding:
             parsed.append(
                 Column(
                     name=str(entry["name"]),
-                    kind=cast(Kind, entry["kind"]),
+                    kind=cast("Kind", entry["kind"]),
                     vocabulary=tuple(entry["vocabulary"]),
                     parts=tuple(entry["parts"]),
                     indicator=bool(entry["indicator"]),
@@ -237,14 +238,14 @@ def datetime_part(seconds: NDArray[np.int64], part: str) -> FloatArray:
     if part == "weekend":
         return (np.mod(day + 3, 7) >= 5).astype(np.float32)
     base, _, wave = part.partition("_")
-    phase = {
-        "hour": lambda: np.mod(seconds, _DAY_S) / _DAY_S,
-        "weekday": lambda: np.mod(day + 3, 7) / 7,
-        "year": lambda: np.mod(seconds, 31_556_952) / 31_556_952,
-    }.get(base)
-    if phase is None or wave not in ("sin", "cos"):
+    if base not in ("hour", "weekday", "year") or wave not in ("sin", "cos"):
         raise ModelError(f"a date-time part must be one of {', '.join(DATETIME_PARTS)}, got {part!r}")
-    angle = (2 * np.pi * phase()).astype(np.float32)
+    if base == "weekday":
+        phase = np.mod(day + 3, 7) / 7
+    else:
+        period = _DAY_S if base == "hour" else _YEAR_S
+        phase = np.mod(seconds, period) / period
+    angle = (2 * np.pi * phase).astype(np.float32)
     return np.sin(angle) if wave == "sin" else np.cos(angle)
 
 

@@ -1,7 +1,7 @@
 """A whole model as it is deployed: encoding, one or more parts, output; saved as safetensors and JSON, never pickle.
 
-A model folder holds, for each root, ``NAME.json`` and ``NAME.safetensors``, and one ``manifest.json`` with the SHA-256 of
-every file. Nothing is decoded before its hash was checked.
+A model folder holds, for each root, ``NAME.json`` and ``NAME.safetensors``, and one ``manifest.json`` with the SHA-256
+of every file. Nothing is decoded before its hash was checked.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Output:
         log1p: whether the target was transformed by log(1 + y).
         mean, scale: of the (transformed) target on training rows; regression only.
         low, high: range of the target on training rows; predictions are clipped to it.
-        temperature: logits are divided by it (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2).
+        temperature: logits are divided by it (Guo et al. 2017, "On Calibration of Modern Neural Networks", section
+            4.2).
         interval: half-width of the split-conformal prediction interval at 90 %; NaN when not known.
     """
 

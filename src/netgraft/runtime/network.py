@@ -17,8 +17,8 @@ Tensors by name (float32; d numeric features, q code columns, c outputs, k membe
 ==================  =====================================================================================
 
 The piecewise-linear basis is that of Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep
-Learning", section 3.2, eq. (1), with both ends clipped because the encoding clips its features. Members share the hidden
-weights in the manner of Gorishniy et al. 2024, "TabM", with the input adapters only.
+Learning", section 3.2, eq. (1), with both ends clipped because the encoding clips its features. Members share the
+hidden weights in the manner of Gorishniy et al. 2024, "TabM", with the input adapters only.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class Architecture:
             ModelError: a field is missing or unknown.
         """
         try:
-            return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+            return Architecture(**fields)
         except TypeError as error:
             raise ModelError(f"an architecture must have the fields of format 1, got {sorted(value)}") from error
 
