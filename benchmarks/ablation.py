@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,19 @@ from netgraft.runtime.model import finish, softmax
 from netgraft.seeds import child_seed
 from netgraft.tables import METRICS, Task
 
-TABLES = "itu_energy kth_mesh kth_boutique tractor ucc nsl_kdd covertype letter houses pol".split()
+TABLES = ["itu_energy", "kth_mesh", "kth_boutique", "tractor", "ucc", "nsl_kdd", "covertype", "letter", "houses", "pol"]
 WIDTHS = ((32, 32), (128, 128))
 RATES = (2e-3, 6e-3)
 BASE = {"basis": "quantile", "token": 4, "skip": True, "members": 1, "distill": 0.0}
-CUTS = (Cut(0, ()), Cut(1, (8,)), Cut(1, (32,)), Cut(2, (16, 16)), Cut(2, (64, 64)), Cut(3, (32, 32, 32)), Cut(4, (128,) * 4))
+CUTS = (
+    Cut(0, ()),
+    Cut(1, (8,)),
+    Cut(1, (32,)),
+    Cut(2, (16, 16)),
+    Cut(2, (64, 64)),
+    Cut(3, (32, 32, 32)),
+    Cut(4, (128,) * 4),
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,7 @@ def stacks() -> list[Stack]:
     for basis in ("quantile", "tree"):
         taught = tuple(BASE | {"basis": basis, "distill": share} for share in (0.3, 0.6, 0.9))
         made.append(Stack(f"{basis}-taught", taught))
-    for members in (4, 8):
-        made.append(Stack(f"members-{members}", (BASE | {"members": members},)))
+    made += [Stack(f"members-{members}", (BASE | {"members": members},)) for members in (4, 8)]
     made.append(Stack("tree-members-4", (BASE | {"basis": "tree", "members": 4},)))
     return made
 
@@ -91,7 +98,9 @@ def run_stack(stack: Stack, prepared: Prepared, steps: int, seed: int) -> list[R
         started = time.process_time()
         listed = [(variant, recipe) for variant in stack.variants for recipe in recipes(variant, widths, prepared, 256)]
         basis = prepared.bases[stack.variants[0]["basis"]]
-        population = Population([r for _, r in listed], prepared.data, basis, seed=child_seed(seed, "ablation", *widths))
+        population = Population(
+            [r for _, r in listed], prepared.data, basis, seed=child_seed(seed, "ablation", *widths)
+        )
         trained = population.train(Schedule(steps))
         spent = time.process_time() - started
         for i, variant in enumerate(stack.variants):
@@ -237,7 +246,10 @@ def summary(rows: list[Row]) -> str:
             )
         tables = sorted({row["table"] for row in rows})
         head = ["change", "mean validation", "mean test", "median test", "better / worse by 0.001", *tables]
-        parts += [f"## Hidden layers {list(widths)}: score minus the base's, test rows per table", markdown_table(head, lines)]
+        parts += [
+            f"## Hidden layers {list(widths)}: score minus the base's, test rows per table",
+            markdown_table(head, lines),
+        ]
     return "\n\n".join([*parts, base_table(rows), wiring_table(rows)])
 
 
@@ -274,7 +286,9 @@ def wiring_table(rows: list[Row]) -> str:
         means = [float(np.mean(found[table, cut])) for table in tables if (table, cut) in found]
         if means:
             lines.append([cut, f"{np.mean(means):+.4f}", f"{np.median(means):+.4f}", *(f"{v:+.4f}" for v in means)])
-    return "## Wiring: test score of shells minus square, by cut\n\n" + markdown_table(["cut", "mean", "median", *tables], lines)
+    return "## Wiring: test score of shells minus square, by cut\n\n" + markdown_table(
+        ["cut", "mean", "median", *tables], lines
+    )
 
 
 def main() -> None:
@@ -288,7 +302,9 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="write the page from the raw rows and run nothing")
     given = parser.parse_args()
     if given.quick:
-        given = argparse.Namespace(**vars(given) | {"seeds": 1, "steps": 60, "tables": given.tables or "kth_mesh,nsl_kdd"})
+        given = argparse.Namespace(
+            **vars(given) | {"seeds": 1, "steps": 60, "tables": given.tables or "kth_mesh,nsl_kdd"}
+        )
     torch.set_num_threads(1)
     raw = Raw("ablation", ("table", "seed", "stack"), quick=given.quick)
     if not given.report:

@@ -11,9 +11,22 @@ from pathlib import Path
 
 from benchmarks.raw import RESULTS, Raw
 
-_LIBRARIES = (
-    "netgraft numpy torch lightgbm scikit-learn onnxruntime polars pandas moocore catboost xgboost pytabkit optuna deephyper"
-).split()
+_LIBRARIES = [
+    "netgraft",
+    "numpy",
+    "torch",
+    "lightgbm",
+    "scikit-learn",
+    "onnxruntime",
+    "polars",
+    "pandas",
+    "moocore",
+    "catboost",
+    "xgboost",
+    "pytabkit",
+    "optuna",
+    "deephyper",
+]
 
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -27,7 +40,9 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = []
@@ -43,7 +58,8 @@ def machine() -> str:
 def revision() -> str:
     """Return the commit of the repository, or nothing."""
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 

@@ -31,7 +31,7 @@ def lightgbm(sample: Sample, seed: int) -> Fitted:
     import lightgbm as library
 
     kind = library.LGBMClassifier if sample.kind == "classification" else library.LGBMRegressor
-    model, frames = kind(random_state=seed, n_jobs=1, verbose=-1), _Frames(sample, _safe_names)
+    model, frames = kind(random_state=seed, n_jobs=1, verbose=-1), Frames(sample, safe_names)
     model.fit(frames(sample.train), frames.target)
     return frames.fitted(model.predict)
 
@@ -50,7 +50,7 @@ def catboost(sample: Sample, seed: int) -> Fitted:
             chosen[name] = chosen[name].fillna("missing").astype(str)
         return chosen
 
-    frames = _Frames(sample)
+    frames = Frames(sample)
     model.fit(ready(sample.train), frames.target)
     return Fitted(lambda frame: frames.labels(np.ravel(model.predict(ready(frame)))))
 
@@ -60,7 +60,7 @@ def xgboost(sample: Sample, seed: int) -> Fitted:
     import xgboost as library
 
     kind = library.XGBClassifier if sample.kind == "classification" else library.XGBRegressor
-    model, frames = kind(random_state=seed, n_jobs=1, enable_categorical=True), _Frames(sample, _safe_names)
+    model, frames = kind(random_state=seed, n_jobs=1, enable_categorical=True), Frames(sample, safe_names)
     model.fit(frames(sample.train), frames.target)
     return frames.fitted(model.predict)
 
@@ -74,14 +74,18 @@ def sklearn_mlp(sample: Sample, seed: int) -> Fitted:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numeric = [name for name in sample.features if name not in sample.categorical]
-    coded = make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), OneHotEncoder(handle_unknown="ignore"))
+    coded = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="missing"), OneHotEncoder(handle_unknown="ignore")
+    )
     scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     steps = ColumnTransformer([("numeric", scaled, numeric), ("coded", coded, list(sample.categorical))])
     if sample.kind == "classification":
         model: Any = make_pipeline(steps, MLPClassifier(random_state=seed))
     else:
-        model = TransformedTargetRegressor(make_pipeline(steps, MLPRegressor(random_state=seed)), transformer=StandardScaler())
-    frames = _Frames(sample)
+        model = TransformedTargetRegressor(
+            make_pipeline(steps, MLPRegressor(random_state=seed)), transformer=StandardScaler()
+        )
+    frames = Frames(sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 200 epochs, the default, are not always enough to converge
         model.fit(sample.train[sample.features], frames.target)
@@ -106,7 +110,7 @@ def _pytabkit(classifier: Any, regressor: Any, sample: Sample, seed: int) -> Fit
     """Return a fitted model of pytabkit."""
     kind = classifier if sample.kind == "classification" else regressor
     model = kind(random_state=seed, n_threads=1, device="cpu")
-    frames = _Frames(sample)
+    frames = Frames(sample)
     numeric = [name for name in sample.features if name not in sample.categorical]
     medians = sample.train[numeric].astype(np.float64).median().fillna(0.0)
 
@@ -121,18 +125,20 @@ def _pytabkit(classifier: Any, regressor: Any, sample: Sample, seed: int) -> Fit
     return Fitted(lambda frame: frames.labels(np.ravel(model.predict(ready(frame)))))
 
 
-def _safe_names(names: list[str]) -> dict[str, str]:
+def safe_names(names: list[str]) -> dict[str, str]:
     """Return names without the characters that boosting libraries refuse."""
     return {name: f"f{i}" for i, name in enumerate(names)}
 
 
-class _Frames:
-    """Frames with the categories of the train rows, and labels as numbers."""
+class Frames:
+    """Features with the categories of the train rows, and the train rows' target with labels as numbers."""
 
     def __init__(self, sample: Sample, rename: Callable[[list[str]], dict[str, str]] | None = None) -> None:
         self._sample = sample
         self._names = rename(sample.features) if rename else None
-        self._categories = {name: pd.CategoricalDtype(sorted(sample.train[name].dropna().unique())) for name in sample.categorical}
+        self._categories = {
+            name: pd.CategoricalDtype(sorted(sample.train[name].dropna().unique())) for name in sample.categorical
+        }
         self._labels: np.ndarray | None = None
         target = sample.train[sample.target].to_numpy()
         if sample.kind == "classification":
@@ -142,7 +148,9 @@ class _Frames:
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the features with categories as pandas knows them."""
-        chosen = frame[self._sample.features].astype(dict(self._categories))
+        chosen = frame[self._sample.features].copy()
+        for name, kind in self._categories.items():  # a category that training never saw is missing
+            chosen[name] = chosen[name].where(chosen[name].isin(kind.categories)).astype(kind)
         return chosen.rename(columns=self._names) if self._names else chosen
 
     def labels(self, predicted: np.ndarray) -> np.ndarray:

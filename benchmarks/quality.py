@@ -3,10 +3,11 @@
     python -m benchmarks.quality [--part main|small] [--seeds 5] [--budget 60] [--tables NAME,...] [--methods NAME,...]
                                  [--shard 0/2] [--quick] [--report]
 
-Part ``main``: 20,000 rows, LightGBM, CatBoost, XGBoost, scikit-learn's MLP. Part ``small``: 5,000 rows, with RealMLP-TD-S
-and TabM-D of pytabkit as well. Scores are R2 or accuracy on test rows (see `benchmarks.tables` for how they differ from
-train rows) that no method sees before. ``netgraft`` is the picked point, which may be a network, trees or a stack;
-``netgraft network`` the network with the least validation error; ``netgraft 5k`` that with at most 5,000 stored numbers.
+Part ``main``: 20,000 rows, LightGBM, CatBoost, XGBoost, scikit-learn's MLP. Part ``small``: 5,000 rows, with
+RealMLP-TD-S and TabM-D of pytabkit as well. Scores are R2 or accuracy on test rows that no method sees before; for how
+they differ from train rows see `benchmarks.tables`. ``netgraft`` is the picked point, which may be a network, trees or
+a stack; ``netgraft network`` the network with the least validation error; ``netgraft 5k`` that among networks with at
+most 5,000 stored numbers.
 """
 
 from __future__ import annotations
@@ -25,8 +26,34 @@ from benchmarks.peers import PEERS
 from benchmarks.raw import Raw, Row
 from benchmarks.tables import Sample, named, sample
 
-TABLES = "itu_energy kth_mesh kth_boutique kth_apps tractor ucc uji nsl_kdd covertype adult letter houses house_16h pol".split()
-SMALL_TABLES = "itu_energy kth_mesh kth_boutique kth_apps tractor ucc nsl_kdd covertype letter houses".split()
+TABLES = [
+    "itu_energy",
+    "kth_mesh",
+    "kth_boutique",
+    "kth_apps",
+    "tractor",
+    "ucc",
+    "uji",
+    "nsl_kdd",
+    "covertype",
+    "adult",
+    "letter",
+    "houses",
+    "house_16h",
+    "pol",
+]
+SMALL_TABLES = [
+    "itu_energy",
+    "kth_mesh",
+    "kth_boutique",
+    "kth_apps",
+    "tractor",
+    "ucc",
+    "nsl_kdd",
+    "covertype",
+    "letter",
+    "houses",
+]
 METHODS = {
     "main": ("netgraft", "lightgbm", "catboost", "xgboost", "sklearn_mlp"),
     "small": ("netgraft", "lightgbm", "catboost", "xgboost", "sklearn_mlp", "realmlp_td_s", "tabm_d"),
@@ -56,7 +83,12 @@ def run_netgraft(rows: Sample, seed: int, budget_s: float) -> Row:
         if point.test is not None
     ]
     picked = next(point for point in points if point["id"] == front.picked)
-    return {"score": picked["score"], "picked": picked["family"], "evaluations": front.archive.trained, "points": points}
+    return {
+        "score": picked["score"],
+        "picked": picked["family"],
+        "evaluations": front.archive.trained,
+        "points": points,
+    }
 
 
 def run_cell(rows: Sample, method: str, seed: int, budget_s: float) -> Row:
@@ -88,7 +120,9 @@ def run(given: argparse.Namespace, raw: Raw) -> None:
             about = {"train": len(rows.train), "test": len(rows.test), "features": len(rows.features)}
             raw.add(cell | about | result)
             shown = result.get("score", result.get("failed"))
-            print(f"{source.name} seed {seed} {method}: {shown} in {result['cpu_s']} CPU-s", file=sys.stderr, flush=True)
+            print(
+                f"{source.name} seed {seed} {method}: {shown} in {result['cpu_s']} CPU-s", file=sys.stderr, flush=True
+            )
 
 
 def _attempt(rows: Sample, method: str, seed: int, budget_s: float) -> Row:
@@ -96,7 +130,7 @@ def _attempt(rows: Sample, method: str, seed: int, budget_s: float) -> Row:
     started = time.process_time()
     try:
         return run_cell(rows, method, seed, budget_s)
-    except Exception as error:  # noqa: BLE001 whatever goes wrong in a library is what is to be reported
+    except Exception as error:
         return {"failed": f"{type(error).__name__}: {error}"[:300], "cpu_s": round(time.process_time() - started, 3)}
 
 
@@ -123,11 +157,21 @@ def summary(rows: list[Row], budget: float) -> str:
     methods = [name for name in ("netgraft", *PEERS) if name in found]
     tables = sorted({row["table"] for row in rows}, key=lambda name: [*TABLES, *SMALL_TABLES, name].index(name))
     shown = [*methods, *(name for name in ("netgraft network", "netgraft 5k") if name in found)]
-    parts = [f"Netgraft searched {budget:g} s of wall time in one process.", "## Mean ranks", _ranks(found, methods, tables)]
+    parts = [
+        f"Netgraft searched {budget:g} s of wall time in one process.",
+        "## Mean ranks",
+        _ranks(found, methods, tables),
+    ]
     parts += ["## Median test score per table (least to most over seeds)", _medians(found, shown, tables)]
-    parts += ["## Wins and losses of the picked point, table by table, on the median over seeds", _wins(found, methods, tables)]
+    parts += [
+        "## Wins and losses of the picked point, table by table, on the median over seeds",
+        _wins(found, methods, tables),
+    ]
     parts += ["## Small networks", _near(rows, found, methods, tables)]
-    parts += ["## CPU-seconds per fit, median over tables and seeds; for Netgraft the whole search", _costs(rows, methods)]
+    parts += [
+        "## CPU-seconds per fit, median over tables and seeds; for Netgraft the whole search",
+        _costs(rows, methods),
+    ]
     return "\n\n".join(parts)
 
 
@@ -136,8 +180,7 @@ def _ranks(found: Any, methods: list[str], tables: list[str]) -> str:
     every, by_median = [], []
     for table in tables:
         shared = set.intersection(*(set(found[method][table]) for method in methods))
-        for seed in sorted(shared):
-            every.append(rankdata([-round(found[method][table][seed], 4) for method in methods]))
+        every += [rankdata([-round(found[name][table][seed], 4) for name in methods]) for seed in sorted(shared)]
         if shared:
             by_median.append(rankdata([-round(_median(found[method][table], shared), 4) for method in methods]))
     head = ["method", f"mean rank of {len(methods)}", "standard error", "mean rank of medians", "first places"]
@@ -169,7 +212,9 @@ def _medians(found: Any, shown: list[str], tables: list[str]) -> str:
         for name in shown:
             values = list(found[name][table].values())
             text = f"{middle[name]:.4f} ({min(values):.3f} to {max(values):.3f})" if values else ""
-            cells.append(f"**{text}**" if values and name in ("netgraft", *PEERS) and middle[name] >= best - 5e-5 else text)
+            cells.append(
+                f"**{text}**" if values and name in ("netgraft", *PEERS) and middle[name] >= best - 5e-5 else text
+            )
         lines.append([table, *cells])
     return markdown_table(["table", *shown], lines)
 
@@ -178,7 +223,11 @@ def _wins(found: Any, methods: list[str], tables: list[str]) -> str:
     """Return against each peer how often the picked point is better, the same within 0.001, worse."""
     lines = []
     for method in methods[1:]:
-        gaps = {t: _median(found["netgraft"][t]) - _median(found[method][t]) for t in tables if found["netgraft"][t] and found[method][t]}
+        gaps = {
+            t: _median(found["netgraft"][t]) - _median(found[method][t])
+            for t in tables
+            if found["netgraft"][t] and found[method][t]
+        }
         better = [table for table, gap in gaps.items() if gap > 0.001]
         worse = [f"{table} ({gap:+.3f})" for table, gap in gaps.items() if gap < -0.001]
         same = len(gaps) - len(better) - len(worse)
@@ -194,7 +243,10 @@ def _near(rows: list[Row], found: Any, methods: list[str], tables: list[str]) ->
         chosen = _median(found["netgraft 5k"][table]) if found["netgraft 5k"][table] else float("nan")
         fronts = [row["points"] for row in rows if row["table"] == table and "points" in row]
         small = [
-            max((p["score"] for p in points if p["family"] == "network" and p["parameters"] <= SMALL_NETWORK), default=np.nan)
+            max(
+                (p["score"] for p in points if p["family"] == "network" and p["parameters"] <= SMALL_NETWORK),
+                default=np.nan,
+            )
             for points in fronts
         ]
         most = float(np.nanmedian(small)) if small and not np.all(np.isnan(small)) else float("nan")
@@ -202,9 +254,9 @@ def _near(rows: list[Row], found: Any, methods: list[str], tables: list[str]) ->
         any_near += most >= best - NEAR
         lines.append([table, f"{best:.4f}", f"{chosen:.4f}", f"{most:.4f}", "yes" if chosen >= best - NEAR else "no"])
     text = (
-        f"Within {NEAR} of the best score of any method at no more than {SMALL_NETWORK} stored numbers (weights, encoders and "
-        f"calibration): {near} of {len(tables)} tables when the network is chosen on validation rows; {any_near} of "
-        f"{len(tables)} when any point of the front may serve."
+        f"Within {NEAR} of the best score of any method at no more than {SMALL_NETWORK} stored numbers (weights, "
+        f"encoders and calibration): {near} of {len(tables)} tables when the network is chosen on validation rows; "
+        f"{any_near} of {len(tables)} when any point of the front may serve."
     )
     head = ["table", "best of all", "small network, chosen on validation", "best small network of the front", "near"]
     return text + "\n\n" + markdown_table(head, lines)

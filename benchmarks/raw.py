@@ -1,6 +1,7 @@
 """Raw results: one JSON object per line, appended the moment a cell is finished, so that a stopped run goes on.
 
-A row's key says which cell it is; a cell that is in the file is not run again, unless it failed. Rows of a quick trial go to another file.
+A row's key says which cell it is; a cell that is in the file is not run again, unless it failed. Rows of a quick trial
+go to another file.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
                                       [--methods NAME,...] [--shard 0/2] [--ablation] [--quick] [--report]
 
 All search one space with the same rows, batch sizes and epoch caps, each in one process with one thread. After every
-evaluation (Netgraft: every batch) the front on validation rows is judged on test rows. A target is the final value of the
-better peer, or 95 % of it; the time is the first at which a curve reaches it, for the peers as for Netgraft. A search of
-Netgraft that never reaches a target counts as one that needs infinitely long. ``--ablation`` runs the peers with
-Netgraft's batched training as well (one seed).
+evaluation (Netgraft: every batch) the front on validation rows is judged on test rows. A target is the final value of
+the better peer, or 95 % of it; the time is the first at which a curve reaches it, for the peers as for Netgraft. A
+search of Netgraft that never reaches a target counts as one that needs infinitely long. ``--ablation`` runs the peers
+with Netgraft's batched training as well (one seed).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.tables import ROWS, named, sample
 from netgraft.lifecycle.prepare import prepare
 from netgraft.tables import Task
 
-TABLES = "itu_energy kth_mesh kth_boutique tractor ucc nsl_kdd covertype houses".split()
+TABLES = ["itu_energy", "kth_mesh", "kth_boutique", "tractor", "ucc", "nsl_kdd", "covertype", "houses"]
 METHODS = ("netgraft", "optuna", "deephyper")
 PEERS = ("optuna", "deephyper")
 SHARES = (1.0, 0.95)
@@ -64,7 +64,12 @@ def thinned(curve: Curve) -> Curve:
 def run(given: argparse.Namespace, raw: Raw) -> None:
     """Run every cell of this shard that is not done."""
     methods = given.methods.split(",") if given.methods else list(METHODS)
-    cells = [(seed, source, method) for seed in range(given.seeds) for source in named(given.tables, TABLES) for method in methods]
+    cells = [
+        (seed, source, method)
+        for seed in range(given.seeds)
+        for source in named(given.tables, TABLES)
+        for method in methods
+    ]
     if given.ablation:
         cells += [(0, source, f"{peer}_batched") for source in named(given.tables, TABLES) for peer in PEERS]
     shard, shards = map(int, given.shard.split("/"))
@@ -75,12 +80,23 @@ def run(given: argparse.Namespace, raw: Raw) -> None:
             continue
         rows = sample(source, seed=seed, rows=given.rows)
         task = Task.read(
-            rows.train, target=rows.target, kind=rows.kind, group=rows.group, test=rows.test, seed=seed, target_transform="none"
+            rows.train,
+            target=rows.target,
+            kind=rows.kind,
+            group=rows.group,
+            test=rows.test,
+            seed=seed,
+            target_transform="none",
         )
         try:
             result = run_cell(task, method, seed, given)
-        except Exception as error:  # noqa: BLE001 a search that breaks is a result
-            result = {"failed": f"{type(error).__name__}: {error}"[:300], "curve": [], "hypervolume": 0.0, "evaluations": 0}
+        except Exception as error:
+            result = {
+                "failed": f"{type(error).__name__}: {error}"[:300],
+                "curve": [],
+                "hypervolume": 0.0,
+                "evaluations": 0,
+            }
         raw.add(cell | result)
         shown = f"{result['hypervolume']:.4f} after {result['evaluations']} evaluations {result.get('failed', '')}"
         print(f"{source.name} seed {seed} {method}: {shown}", file=sys.stderr, flush=True)
@@ -133,10 +149,10 @@ def _spread(found: list[Row]) -> str:
     missed = sum(row["netgraft_s"] is None for row in found)
     low, high = np.quantile(sooner, [0.25, 0.75])
     return (
-        f"Netgraft is **{np.median(sooner):.1f} times** sooner than the better peer (median of {len(found)} pairs of table and "
-        f"seed; quartiles {low:.1f} and {high:.1f}; least {sooner.min():.1f}, most {sooner.max():.1f}); slower in "
-        f"{int((sooner < 1).sum())} of {len(found)}, of which {missed} never reached it. Against the whole budget of the peers "
-        f"the median is {np.median(whole):.1f}."
+        f"Netgraft is **{np.median(sooner):.1f} times** sooner than the better peer (median of {len(found)} pairs of "
+        f"table and seed; quartiles {low:.1f} and {high:.1f}; least {sooner.min():.1f}, most {sooner.max():.1f}); "
+        f"slower in {int((sooner < 1).sum())} of {len(found)}, of which {missed} never reached it. Against the whole "
+        f"budget of the peers the median is {np.median(whole):.1f}."
     )
 
 
@@ -152,7 +168,11 @@ def _by_table(rows: list[Row]) -> str:
             cells += [f"{np.median([row['peer_s'] for row in own]):.1f}", f"{np.median(times):.1f}"]
             cells += [f"{np.median([row['ratio'] for row in own]):.1f}"]
         lines.append(cells)
-    head = ["table"] + [f"{what} ({share:.0%})" for share in SHARES for what in ("better peer, CPU-s", "Netgraft, CPU-s", "times sooner")]
+    head = ["table"] + [
+        f"{what} ({share:.0%})"
+        for share in SHARES
+        for what in ("better peer, CPU-s", "Netgraft, CPU-s", "times sooner")
+    ]
     return "## By table, medians over seeds\n\n" + markdown_table(head, lines)
 
 
@@ -184,7 +204,10 @@ def _ablation(rows: list[Row]) -> str:
             parts.append(f"To {share:.0%}: " + _spread(found))
     if not parts:
         return ""
-    return "## The peers with Netgraft's batched training (one seed): what the search itself is worth\n\n" + "\n\n".join(parts)
+    return (
+        "## The peers with Netgraft's batched training (one seed): what the search itself is worth\n\n"
+        + "\n\n".join(parts)
+    )
 
 
 def main() -> None:

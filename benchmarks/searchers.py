@@ -1,8 +1,8 @@
 """The searches that are compared, over one space of plain networks: Optuna, DeepHyper and Netgraft.
 
 The space: 1 to 3 hidden layers, each of 8 to 256 units, three activations, dropout, batch size, learning rate, weight
-decay. All get the same encoded rows: standardised numbers, codes through embeddings of 4 numbers. A network is at most 40
-epochs of AdamW. The peers train one network after another in a plain loop with patience, as a user of theirs would;
+decay. All get the same encoded rows: standardised numbers, codes through embeddings of 4 numbers. A network is at most
+40 epochs of AdamW. The peers train one network after another in a plain loop with patience, as a user of theirs would;
 in the ablation they get Netgraft's batched training for 24 candidates at a time.
 """
 
@@ -61,7 +61,8 @@ class Problem:
         widths = tuple(int(genes[f"width_{i}"]) for i in range(1, int(genes["depth"]) + 1))
         return Architecture(
             data.inputs.numeric.shape[1], data.slots, data.outputs, basis="linear", bins=1, token=1,
-            category=CATEGORY if data.slots else 1, widths=widths, members=1, activation=genes["activation"], skip=False,
+            category=CATEGORY if data.slots else 1, widths=widths, members=1, activation=genes["activation"],
+            skip=False,
         )  # fmt: skip
 
     def size(self, genes: Mapping[str, Any]) -> float:
@@ -222,7 +223,11 @@ def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
     """Return Netgraft's own problem over the space, without a time limit."""
     prepared, data = problem.prepared, problem.prepared.data
     space = network_space(
-        classes=data.outputs, rows=len(data.train_rows), has_numeric=True, has_codes=bool(data.slots), taught=data.soft is not None
+        classes=data.outputs,
+        rows=len(data.train_rows),
+        has_numeric=True,
+        has_codes=bool(data.slots),
+        taught=data.soft is not None,
     )
     space = restricted(space, restriction(prepared))
     pace = Pace(lambda: None, None, 4e9)
@@ -231,7 +236,7 @@ def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
 
 
 def search_optuna(problem: Problem, seed: int, budget_s: float, *, batched: bool = False) -> Watched:
-    """Search with Optuna's NSGA-II: its default but for a population of 20, since 50 would be random search for long."""
+    """Search with Optuna's NSGA-II at its defaults but for a population of 20: 50 would be random search for long."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -148,7 +148,9 @@ def _read(path: str) -> pl.DataFrame:
 def _blocks(frame: pl.DataFrame, keys: Iterable[str], length: int) -> pl.DataFrame:
     """Return the frame with a group per block of consecutive steps of a run."""
     block = (pl.col("step") // length).cast(pl.String)
-    return frame.with_columns(pl.concat_str([*(pl.col(key).cast(pl.String) for key in keys), block], separator="/").alias(_GROUP))
+    return frame.with_columns(
+        pl.concat_str([*(pl.col(key).cast(pl.String) for key in keys), block], separator="/").alias(_GROUP)
+    )
 
 
 def _log_ms(column: str) -> pl.Expr:
@@ -187,11 +189,15 @@ def _apps() -> pl.DataFrame:
 
 
 def _tractor() -> pl.DataFrame:
-    frame = _blocks(_read("tractor_oran/single_ue.parquet"), ["trial", "run"], 200)
+    frame = _blocks(_read("tractor_oran/single_ue.parquet"), ["trial", "run"], 50)
     indicators = [name for name in frame.columns if name not in ("trial", "run", "traffic", "step", _GROUP)]
     # means over the last 8 reports (2 s) of the same block: single reports are weak
     means = [
-        pl.col(name).cast(pl.Float32).rolling_mean(8, min_samples=1).over(_GROUP, order_by="step").alias(f"{name}_mean8")
+        pl.col(name)
+        .cast(pl.Float32)
+        .rolling_mean(8, min_samples=1)
+        .over(_GROUP, order_by="step")
+        .alias(f"{name}_mean8")
         for name in indicators
     ]
     return frame.with_columns(means).drop("trial", "run", "step")
@@ -199,12 +205,27 @@ def _tractor() -> pl.DataFrame:
 
 def _throughput() -> pl.DataFrame:
     frame = _read("ucc_5g_production/traces.parquet").filter(pl.col("State") == "D")
-    kept = ["application", "mobility", "Speed", "NetworkMode", "RSRP", "RSRQ", "SNR", "CQI", "RSSI", "NRxRSRP", "NRxRSRQ"]
+    kept = [
+        "application",
+        "mobility",
+        "Speed",
+        "NetworkMode",
+        "RSRP",
+        "RSRQ",
+        "SNR",
+        "CQI",
+        "RSSI",
+        "NRxRSRP",
+        "NRxRSRQ",
+    ]
     target = pl.col("DL_bitrate").cast(pl.Float64).log1p().alias("log_bitrate")
     lags = [
-        pl.col("log_bitrate").shift(back).over("trace", order_by="step").alias(f"log_bitrate_lag{back}") for back in (1, 2, 3)
+        pl.col("log_bitrate").shift(back).over("trace", order_by="step").alias(f"log_bitrate_lag{back}")
+        for back in (1, 2, 3)
     ]
-    radio = [pl.col(name).shift(1).over("trace", order_by="step").alias(f"{name}_lag1") for name in ("RSRP", "SNR", "CQI")]
+    radio = [
+        pl.col(name).shift(1).over("trace", order_by="step").alias(f"{name}_lag1") for name in ("RSRP", "SNR", "CQI")
+    ]
     return frame.with_columns(target).with_columns(lags + radio).select(
         *kept, *(f"log_bitrate_lag{back}" for back in (1, 2, 3)), "RSRP_lag1", "SNR_lag1", "CQI_lag1", "log_bitrate",
         pl.col("trace").alias(_GROUP),
@@ -214,7 +235,9 @@ def _throughput() -> pl.DataFrame:
 def _floors() -> pl.DataFrame:
     frame = _read("uji_indoorloc/fingerprints.parquet")
     heard = [name for name in frame.columns if name.startswith("WAP")]
-    recoded = [pl.when(pl.col(name) == 100).then(-110).otherwise(pl.col(name)).cast(pl.Int16).alias(name) for name in heard]
+    recoded = [
+        pl.when(pl.col(name) == 100).then(-110).otherwise(pl.col(name)).cast(pl.Int16).alias(name) for name in heard
+    ]
     side = pl.when(pl.col("split") == "train").then(pl.lit("train")).otherwise(pl.lit("test")).alias(_SIDE)
     return frame.select(*recoded, "FLOOR", side)
 
@@ -227,14 +250,18 @@ def _intrusion() -> pl.DataFrame:
 
 def _covertype() -> pl.DataFrame:
     frame = _read("covertype_ramp/covertype.parquet")
-    return frame.with_columns(pl.format("w{}", "wilderness").alias("wilderness"), pl.format("s{}", "soil").alias("soil"))
+    return frame.with_columns(
+        pl.format("w{}", "wilderness").alias("wilderness"), pl.format("s{}", "soil").alias("soil")
+    )
 
 
 def _generic(name: str, categorical: Iterable[str] = ()) -> Callable[[], pl.DataFrame]:
     """Return how to load a table of the PMLB folder; categories are codes there."""
 
     def load() -> pl.DataFrame:
-        return _read(f"pmlb_generic/{name}.parquet").with_columns(pl.format("c{}", column).alias(column) for column in categorical)
+        return _read(f"pmlb_generic/{name}.parquet").with_columns(
+            pl.format("c{}", column).alias(column) for column in categorical
+        )
 
     return load
 
@@ -251,10 +278,12 @@ SOURCES: dict[str, Source] = {
         Source("kth_scaling", "regression", "log_delay_ms", _scaling, _BLOCKS, True),
         Source("kth_boutique", "regression", "log_delay_ms", _boutique, _BLOCKS, True),
         Source("kth_apps", "regression", "log_delay_ms", _apps, _BLOCKS, True),
-        Source("tractor", "classification", "traffic", _tractor, "unseen blocks of 50 s of known runs", True),
+        Source("tractor", "classification", "traffic", _tractor, "unseen blocks of 12.5 s of known runs", True),
         Source("ucc", "regression", "log_bitrate", _throughput, "unseen traces", True),
         Source("uji", "classification", "FLOOR", _floors, "measured months later", True),
-        Source("nsl_kdd", "classification", "attack_class", _intrusion, "the given test set, with unseen attacks", True),
+        Source(
+            "nsl_kdd", "classification", "attack_class", _intrusion, "the given test set, with unseen attacks", True
+        ),
         Source("covertype", "classification", "Cover_Type", _covertype, _ROWS, False),
         Source("adult", "classification", "target", _generic("adult", _ADULT), _ROWS, False),
         Source("letter", "classification", "target", _generic("letter"), _ROWS, False),

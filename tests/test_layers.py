@@ -70,7 +70,8 @@ def test_every_part_has_a_rank() -> None:
 
 
 def test_walk_sees_imports_inside_functions_and_relative_ones() -> None:
-    text = "def f():\n    from netgraft.root import Cut\n    import netgraft.devices.layer\n    from ..tables import Task\n"
+    lines = ["from netgraft.root import Cut", "import netgraft.devices.layer", "from ..tables import Task"]
+    text = "def f():\n" + "".join(f"    {line}\n" for line in lines)
     assert parts_in(text, ("netgraft", "search")) == {"root", "devices", "tables"}
 
 

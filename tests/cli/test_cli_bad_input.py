@@ -79,7 +79,9 @@ def test_table_that_cannot_be_used(case: str, tmp_path: Path, refused: Refused) 
 
 def test_file_of_another_ending(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
-    line = refused("search", tmp_path / "t.xlsx", "--target", "power", "--out", tmp_path / "o", leaves=(tmp_path / "o",))
+    line = refused(
+        "search", tmp_path / "t.xlsx", "--target", "power", "--out", tmp_path / "o", leaves=(tmp_path / "o",)
+    )
     assert "a table file must end in one of .csv" in line
 
 
@@ -219,7 +221,9 @@ def test_model_that_was_tampered_with(power: Searched, tmp_path: Path, refused: 
 
 def test_predict_table_that_lacks_columns(power: Searched, tmp_path: Path, refused: Refused) -> None:
     power_table(30).drop("load", "radio").write_csv(tmp_path / "t.csv")
-    line = refused("predict", power.folder, tmp_path / "t.csv", "--out", tmp_path / "p.csv", leaves=(tmp_path / "p.csv",))
+    line = refused(
+        "predict", power.folder, tmp_path / "t.csv", "--out", tmp_path / "p.csv", leaves=(tmp_path / "p.csv",)
+    )
     assert line == "the table must have the columns 'load', 'radio', which the model was trained on"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from netgraft.errors import ModelError
 from netgraft.runtime import Architecture, Inputs
-from netgraft.runtime.network import ACTIVATIONS, BASES, activate, check_tensors, forward, tensor_shapes
+from netgraft.runtime.network import ACTIVATIONS, BASES, activate, check_tensors, forward, projected, tensor_shapes
 
 ARCHITECTURES = st.builds(
     lambda basis, bins, token, **rest: Architecture(
@@ -129,3 +129,13 @@ def test_tensors_are_checked() -> None:
     for bins in (np.array([9, -1], np.int32), np.array([4], np.int32), np.array([4.0, 4.0])):
         with pytest.raises(ModelError, match="1 bin or more for each of its 2 numeric features"):
             check_tensors(a, tensors | {"bins": bins})
+
+
+def test_few_rows_and_many_give_the_same_tokens() -> None:
+    rng = np.random.default_rng(0)
+    bins = np.array([3] * 7 + [1] * 9, np.int32)
+    basis = rng.normal(size=(100, bins.sum())).astype(np.float32)
+    projection = rng.normal(size=(bins.sum(), 2)).astype(np.float32)
+    many, few = projected(basis, bins, projection), projected(basis[:3], bins, projection)
+    assert many.shape == (100, 32)
+    np.testing.assert_allclose(few, many[:3], rtol=1e-6, atol=1e-6)

@@ -18,6 +18,8 @@ from netgraft.errors import NetgraftError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="netgraft",
     help="From a table to a front of small networks, ready to deploy.",
@@ -59,12 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command = typer.main.get_command(app)
         words = sys.argv[1:] if arguments is None else list(arguments)
-        return int(command.main(words, prog_name="netgraft", standalone_mode=False) or 0)
+        code = int(command.main(words, prog_name="netgraft", standalone_mode=False) or 0)
     except NetgraftError as error:
         return _told(error)
     except (KeyboardInterrupt, typer.Abort):
-        print("netgraft: interrupted", file=sys.stderr)
-        return 130
+        code = _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to say, and nobody to say it to
         return 1
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(error, "format_message"):  # wrong usage; the parser's classes differ between versions of typer
             return _told(error.format_message()) if str(error.format_message()) else 2
         return _fault(error)
+    if code == _INTERRUPTED:  # the parser turns Ctrl-C into this code
+        print("netgraft: interrupted", file=sys.stderr)
+    return code
 
 
 def _told(text: object) -> int:

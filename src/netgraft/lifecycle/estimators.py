@@ -326,7 +326,7 @@ class NetgraftClassifier(ClassifierMixin, _FrontEstimator):
         self.classes_ = np.unique(y[alive])
         codes = np.minimum(np.searchsorted(self.classes_, y), max(0, len(self.classes_) - 1))
         if len(self.classes_) == 1:
-            raise TableError(f"at least two classes are required, got one class: {self.classes_[0]!r}")
+            raise TableError(f"at least two classes are required, got one class: {self.classes_.tolist()[0]!r}")
         self._search(X, codes, sample_weight, groups)
         return self
 

@@ -36,6 +36,7 @@ from netgraft.runtime.encoding import FloatArray, Inputs
 BASES = ("linear", "quantile", "tree", "periodic")
 ACTIVATIONS = ("relu", "silu", "tanh")
 _FEW_ROWS = 64
+_CALLS_PER_GROUP = 6  # products of single features that take as long as one of a group
 Tensors = Mapping[str, NDArray[Any]]
 
 
@@ -162,14 +163,14 @@ def projected(basis: FloatArray, bins: NDArray[Any], projection: NDArray[Any]) -
     """Return the tokens of all features: each feature's basis times its rows of the projection; float32 [n, d token].
 
     One product per feature reads its basis in place. For few rows, where the calls would take most of the time,
-    features with equally many bins share one product of copies.
+    features with equally many bins share one product of copies, if that makes far fewer calls.
     """
     counts = np.asarray(bins, np.int64)
     start = np.cumsum(counts) - counts
     result = np.empty((len(basis), len(counts), projection.shape[1]), np.float32)
-    if len(basis) > _FEW_ROWS:
-        for j, (first, end) in enumerate(zip(start, start + counts, strict=True)):
-            result[:, j] = basis[:, first:end] @ projection[first:end]
+    if len(basis) > _FEW_ROWS or _CALLS_PER_GROUP * len(set(counts.tolist())) > len(counts):
+        for j, (first, end) in enumerate(zip(start.tolist(), (start + counts).tolist(), strict=True)):
+            np.matmul(basis[:, first:end], projection[first:end], out=result[:, j])
         return result.reshape(len(basis), -1)
     for count in np.unique(counts):
         chosen = np.flatnonzero(counts == count)

@@ -1,0 +1,24 @@
+"""Lists the benchmarks: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+NAMES = {
+    "quality": "test score against LightGBM, CatBoost, XGBoost, scikit-learn's MLP; --part small: RealMLP-TD-S, TabM-D",
+    "search_speed": "CPU-seconds to equal test hypervolume against Optuna's NSGA-II and DeepHyper's CBO",
+    "first_front": "CPU-seconds until the first usable front",
+    "memory": "peak memory of searches on 100,000 and 1,000,000 rows x 50 columns",
+    "inference": "time of a prediction: ONNX Runtime and numpy against LightGBM",
+    "ablation": "what embedding, linear path, members, teacher and wiring are worth",
+    "latency_model": "how well the latency model predicts this machine",
+}
+
+
+def main() -> None:
+    """Print the list."""
+    print("python -m benchmarks.NAME [--quick] [--report]   (see benchmarks/README.md; peers need .venv-bench)\n")
+    for name, about in NAMES.items():
+        print(f"  {name:14} {about}")
+
+
+if __name__ == "__main__":
+    main()
