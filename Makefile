@@ -49,15 +49,8 @@ apt:
 			</dev/null >/dev/null 2>&1 || echo "no chromium: the browser tests of the report are skipped" >&2; \
 	fi
 
-bench:
-	@echo "Benchmarks; each runs by name, see benchmarks/README.md:"
-	@for file in benchmarks/*.py; do \
-		name=$$(basename $$file .py); \
-		if grep -q '__main__' $$file && [ $$name != __main__ ]; then \
-			printf '  %-18s %s\n' $$name "$$(sed -n '1s/^"""\([^"]*\).*/\1/p' $$file)"; \
-			printf '  %-18s   %s\n' '' "$(BIN)/python -m benchmarks.$$name"; \
-		fi; \
-	done
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

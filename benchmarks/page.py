@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -55,14 +55,6 @@ def machine() -> str:
     return f"{model}, {cores} cores, {memory:.0f} GiB; Python {platform.python_version()}; {', '.join(found)}"
 
 
-def revision() -> str:
-    """Return the commit of the repository, or nothing."""
-    root = Path(__file__).resolve().parents[1]
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
 def page(name: str, title: str, about: str | None, text: str, raw: Raw) -> None:
     """Write the page of a benchmark beside its raw rows.
 
@@ -74,11 +66,16 @@ def page(name: str, title: str, about: str | None, text: str, raw: Raw) -> None:
         raw: where the rows are.
     """
     seeds = sorted({row["seed"] for row in raw.rows() if "seed" in row})
+    commits = sorted({row.get("commit", "unknown") for row in raw.rows()})
     where = raw.path.relative_to(RESULTS)
+    flags = " ".join(flag for flag in sys.argv[1:] if flag != "--report")
+    command = f"python -m benchmarks.{Path(sys.argv[0]).stem} {flags}".strip()
     facts = [
+        f"Command: `{command}`.",
+        "",
         f"Machine: {machine()}. One thread per process, no accelerator.",
         f"Seeds: {', '.join(map(str, seeds))}. " if seeds else "",
-        f"Commit: {revision() or 'not committed'}. Raw rows: [`{where}`]({where}).",
+        f"Commits: {', '.join(commits)}. Raw rows: [`{where}`]({where}).",
     ]
     body = "\n\n".join([f"# {title}", (about or "").strip(), "\n".join(filter(None, facts)), text])
     path = raw.path.with_suffix(".md") if "quick" in where.parts else RESULTS / f"{name}.md"

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 Row = dict[str, Any]
+
+
+def revision() -> str:
+    """Return the commit of the repository, with a plus where files were changed since."""
+    root = Path(__file__).resolve().parents[1]
+    commands = (["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain", "--", "src"])
+    head, changed = (subprocess.run(c, cwd=root, capture_output=True, text=True, check=False).stdout for c in commands)
+    return head.strip() + ("+" if changed.strip() else "") if head else "unknown"
 
 
 class Raw:
@@ -30,6 +39,7 @@ class Raw:
         folder = RESULTS / "raw"
         self.path = folder / (f"quick/{name}.jsonl" if quick else f"{name}.jsonl")
         self.keys = keys
+        self._commit = revision()
         self._done = {self._key(row) for row in self.rows() if "failed" not in row}
 
     def rows(self) -> list[Row]:
@@ -50,7 +60,7 @@ class Raw:
     def add(self, row: Mapping[str, Any]) -> None:
         """Append a row."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(row, sort_keys=False, default=float)
+        line = json.dumps({**row, "commit": self._commit}, sort_keys=False, default=float)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()

@@ -172,7 +172,12 @@ def test_report_is_written_again(power: Searched, capsys: pytest.CaptureFixture[
 def test_details_tell_groups_and_predictions(power: Searched, fault: Searched) -> None:
     told = json.loads((power.folder / "details.json").read_text())
     assert told["groups"]["column"] == "site"
-    assert sum(row["rows"] for row in told["groups"]["rows"]) == 60
+    rows = told["groups"]["rows"]
+    assert sum(row["rows"] for row in rows) == 60
+    front = json.loads((power.folder / "front.json").read_text())
+    picked = next(point for point in front["points"] if point["id"] == front["picked"])
+    mean = sum(row["rows"] * row["error"] for row in rows) / 60
+    assert mean == pytest.approx(picked["test"]["error"])
     assert len(told["predicted"]["true"]) == len(told["predicted"]["low"]) == 60
     assert 0 <= told["conformal"]["coverage_test"] <= 1
     assert told["counts"]["evaluations"] == 3

@@ -73,7 +73,7 @@ def test_pick_gives_a_fitted_estimator_of_a_point(regressor: ng.NetgraftRegresso
         assert other.picked_ == name
         assert np.array_equal(other.predict(X), model.predict(raw).values)
     assert regressor.picked_ == before
-    with pytest.raises(SettingError, match="a point must be one of .*, got 'lines'; the nearest is 'linear'"):
+    with pytest.raises(SettingError, match=r"a point must be one of .*, got 'lines'; the nearest is 'linear'"):
         regressor.pick("lines")
 
 

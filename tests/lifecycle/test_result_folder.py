@@ -28,8 +28,8 @@ def stump(**output: Any) -> Model:
     encoding = Encoding((Column("a", "numeric"),), numbers, numbers + 1, numbers - 1, numbers + 1)
     outputs = Output(**{"kind": "regression", **output})
     arrays = {
-        "root": np.zeros(outputs.outputs, np.int32), "feature": np.array([-1], np.int16), "value": np.ones(1, np.float32),
-        "left": np.zeros(1, np.int32), "order": np.zeros(0, np.float32),
+        "root": np.zeros(outputs.outputs, np.int32), "feature": np.array([-1], np.int16),
+        "value": np.ones(1, np.float32), "left": np.zeros(1, np.int32), "order": np.zeros(0, np.float32),
     }  # fmt: skip
     return Model(encoding, (Trees((), outputs.outputs, arrays),), np.ones(1, np.float32), outputs)
 
@@ -87,7 +87,7 @@ def test_write_that_fails_leaves_the_earlier_result(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder, "save", full)
-    with pytest.raises(OutputError, match="a folder that can be written is required, got .*: No space left on device"):
+    with pytest.raises(OutputError, match=r"a folder that can be written is required, got .*: No space left on device"):
         claimed.write(front(0.2), {}, {"n0": stump()})
     assert open_front(claimed.path)["points"][0]["values"]["error"] == 0.3
 
@@ -134,13 +134,13 @@ def test_frames_are_written_by_the_ending(tmp_path: Path) -> None:
     write_frame(tmp_path / "t.csv", table)
     write_frame(tmp_path / "t.parquet", table)
     assert pl.read_csv(tmp_path / "t.csv").equals(pl.read_parquet(tmp_path / "t.parquet"))
-    with pytest.raises(OutputError, match="a file ending in .csv or .parquet is required, got t.json"):
+    with pytest.raises(OutputError, match=r"a file ending in .csv or .parquet is required, got t.json"):
         check_ending(Path("t.json"))
 
 
 def test_settings_are_checked_before_any_work() -> None:
     check_settings(SearchSettings(device="raspberry-pi-4", settings={"depth": "1,2", "memory": "1GB"}))
-    with pytest.raises(SettingError, match="a setting must be one of .* got 'wdth_1'; the nearest is 'width_1'"):
+    with pytest.raises(SettingError, match=r"a setting must be one of .* got 'wdth_1'; the nearest is 'width_1'"):
         check_settings(SearchSettings(settings={"wdth_1": "4"}))
     with pytest.raises(SettingError, match="an engine must be one of local, got 'cluster'"):
         check_engine("cluster")

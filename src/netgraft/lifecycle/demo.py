@@ -2,8 +2,8 @@
 
 The power of a site follows the EARTH model: ``transceivers * (P0 + slope * P_max * load)``, or the sleep power for the
 share of the hour a transceiver sleeps (Auer et al. 2011, "How much energy is needed to run a wireless network?",
-equation 1 and table 2). Cooling above 25 degrees and a rectifier's loss are our additions, as are the course of the load
-over the day and the noise of the meter.
+equation 1 and table 2). Cooling above 25 degrees and a rectifier's loss are our additions, as are the course of the
+load over the day and the noise of the meter.
 """
 
 from __future__ import annotations

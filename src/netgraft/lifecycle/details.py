@@ -26,6 +26,7 @@ _MOST_PREDICTED = 1_000
 _MOST_GROUPS = 200
 _MOST_CLASSES = 30
 _BINS = 10
+_LEAST_VARIANCE = 1e-300
 _STATES = ("rejected", "skipped", "failed")
 _GROUP_METRICS = {"regression": ("mae", "nmae"), "classification": ("balanced_accuracy",)}
 
@@ -135,13 +136,19 @@ def _groups(front: Front, judged: Judged) -> dict[str, Any] | None:
 
 
 def _group_metrics(front: Front, judged: Judged, members: NDArray[np.int64]) -> dict[str, float]:
-    """Return the error of some rows by the task's metric, and further metrics."""
+    """Return the error of some rows by the task's metric, and further metrics.
+
+    For R2 the mean square error is divided by the variance of all rows, not of the group's: the groups' errors average
+    to the error, and a group whose target hardly varies has no large one.
+    """
     prediction, y = judged.prediction, judged.y[members]
     values = prediction.values[members]
     probabilities = None if prediction.probabilities is None else prediction.probabilities[members]
     weights = None if judged.rows.weights is None else judged.rows.weights[members]
-    kind = front.task.kind
-    error = METRICS[front.task.metric].error(y, values, probabilities, weights)
+    kind, metric = front.task.kind, front.task.metric
+    error = METRICS[metric].error(y, values, probabilities, weights)
+    if metric == "r2":
+        error = float(np.average((y - values) ** 2, weights=weights) / max(float(judged.y.var()), _LEAST_VARIANCE))
     metrics = report(kind, y, values, None, weights)  # without probabilities: an area under a curve per group is slow
     return {"error": error} | {name: metrics[name] for name in _GROUP_METRICS[kind] if name in metrics}
 

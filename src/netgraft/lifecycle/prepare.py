@@ -32,6 +32,10 @@ from netgraft.tables import METRICS, Task
 
 _SOFT_COPIES = 9
 _SOFT_ROWS = 120_000
+_LEAST_SOFT_SHARE = 0.5
+# A teacher walks this many (row, tree) pairs at most, and about one in so many seconds.
+_SOFT_WALKS = 1e8
+_WALK_S = 7e-8
 _RESAMPLED_SHARE = 0.3
 _EDGE_ROWS = 100_000
 
@@ -121,7 +125,7 @@ def prepare(task: Task, *, seed: int, seconds: float | None) -> Prepared:
     trees = _trees_reference(data, grown, output)
     linear = _linear_reference(task, data, output, seed)
     bases = _bases(data, grown, seed)
-    soft = _soft_rows(data, grown, seed)
+    soft = _soft_rows(data, grown, seed, None if seconds is None else 0.4 * seconds)
     return Prepared(
         task, encoding, output, replace(data, soft=soft), bases, (trees, linear), tuple(notes)
     )
@@ -268,10 +272,14 @@ def _bases(data: Data, grown: list[GrownTrees], seed: int) -> dict[str, Basis]:
     return {"linear": Basis("linear"), "quantile": quantile, "tree": tree, "periodic": periodic}
 
 
-def _soft_rows(data: Data, grown: list[GrownTrees], seed: int) -> SoftRows:
-    """Return resampled train rows with the outputs of each fold's trees."""
+def _soft_rows(data: Data, grown: list[GrownTrees], seed: int, seconds: float | None) -> SoftRows | None:
+    """Return resampled train rows with the outputs of each fold's trees, or None where these are too slow to ask."""
     train = data.inputs.take(data.folds[-1].train)
-    rows = min(_SOFT_COPIES * len(train), _SOFT_ROWS)
+    walks = _SOFT_WALKS if seconds is None else min(_SOFT_WALKS, seconds / _WALK_S)
+    trees = sum(len(g.trees.tensors["root"]) for g in grown)
+    rows = int(min(_SOFT_COPIES * len(train), _SOFT_ROWS, walks / max(1, trees)))
+    if rows < _LEAST_SOFT_SHARE * len(train):
+        return None
     inputs = resample_columns(train, rows, _RESAMPLED_SHARE, generator(seed, "soft rows"))
     outputs = np.stack([teacher_outputs(trees, inputs) for trees in grown])  # [F, m, c]
     return SoftRows(inputs, softmax(outputs) if data.is_classification else outputs)

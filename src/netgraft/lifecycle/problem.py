@@ -35,14 +35,14 @@ from netgraft.seeds import child_seed, generator
 
 _EPOCHS = 40
 _STEPS = (300, 1_500)
-_LEAST_STEPS = 300
+_LEAST_STEPS = 500
 # What one optimiser step of any group costs beside its candidates' own work, in multiply-adds.
 _STEP_FLOOR = 3e7
 # Candidates with less work per step train in one stack whatever their batch.
 _SMALL_WORK = 2e7
 _SMALL = ("small",)
 # Share of a batch's time that large candidates may have together.
-_LARGE_SHARE = 0.6
+_LARGE_SHARE = 0.55
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
 
@@ -147,7 +147,7 @@ class NetworkProblem:
         return np.array([self._scores[cut] for cut in cuts], np.float64)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Train candidates in groups that share batch and a range of widths; skip what memory or time do not allow."""
+        """Train candidates in groups of like size; skip what memory or time do not allow."""
         recipes = [self.recipe(request.genes) for request in requests]
         slice_s = self.pace.slice_s()
         admission = Admission(self.pace, slice_s, self.workers.jobs, len(self.prepared.data.folds))
@@ -268,7 +268,7 @@ def _group_key(recipe: Recipe) -> tuple[Any, ...]:
     widest = max(a.widths, default=1)
     if widest <= 64 and _work(recipe) < _SMALL_WORK:
         return _SMALL
-    return recipe.batch, int(np.searchsorted([65, 129], widest, side="right"))
+    return ("large", int(np.searchsorted([129], widest, side="right")))
 
 
 def _work(recipe: Recipe) -> float:

@@ -18,7 +18,7 @@ from netgraft.lifecycle.interrupts import undisturbed
 from netgraft.lifecycle.points import Point, PointMaker
 from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
-from netgraft.lifecycle.space import SCORED_GENES, network_space, restricted
+from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
 from netgraft.lifecycle.workers import Workers
 from netgraft.search import (
     Archive,
@@ -39,7 +39,7 @@ from netgraft.tables import Task
 from netgraft.units import Limit, parse_quantity
 
 DEFAULT_BUDGET_S = 60.0
-_BATCH = 16
+_BATCH = 12
 #: Settings of ``--set`` that are not genes of the space.
 OWN_SETTINGS = {"memory": "most bytes that training may use, such as 4GB"}
 
@@ -260,7 +260,17 @@ def _search(
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
-            settings.strategy, Setup(space, problem, objectives, settings.limits, settings.seed, unscored)
+            settings.strategy,
+            Setup(
+                space,
+                problem,
+                objectives,
+                settings.limits,
+                settings.seed,
+                unscored,
+                bounds={"size": bounds},
+                continued=continued,
+            ),
         )
 
         def on_batch(report: BatchReport) -> None:

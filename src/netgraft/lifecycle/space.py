@@ -11,6 +11,7 @@ from netgraft.search import Choice, Genes, MixedSpace, Real
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 MAX_DEPTH = 4
+_LEAST_CONTINUED_RATE = 4e-4
 #: The genes that a cut of the nested root has; the others say how a candidate is embedded and trained.
 SCORED_GENES = frozenset({"depth", *(f"width_{i}" for i in range(1, MAX_DEPTH + 1))})
 
@@ -99,6 +100,12 @@ def recipe_of(genes: Genes, *, numeric: int, slots: tuple[int, ...], outputs: in
     )
 
 
+def continued(genes: Genes) -> Genes | None:
+    """Return the genes under which a candidate is trained on: with a smaller learning rate; None when it is small."""
+    rate = 0.6 * float(genes["learning_rate"])
+    return None if rate < _LEAST_CONTINUED_RATE else {**genes, "learning_rate": rate}
+
+
 def cut_of(genes: Genes) -> Cut:
     """Return the cut that a candidate is."""
     depth = int(genes["depth"])
@@ -117,7 +124,7 @@ def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
     middle = {"basis": "quantile", "bins": 16, "token": 2, "members": 2, "dropout": 0.0, "learning_rate": 5e-3}
     large = {
         "basis": "quantile", "bins": 32, "token": 8, "members": 8, "dropout": 0.1, "learning_rate": 2e-3,
-        "weight_decay": 3e-4, "category": 8, "distill": 0.0,
+        "weight_decay": 3e-4, "category": 8,
     }  # fmt: skip
     shapes: list[tuple[tuple[int, ...], dict[str, Any]]] = [
         ((128, 128), large),

@@ -59,6 +59,22 @@ class Breeder:
         nearest = donors[int(np.argmin(np.abs(codes[1:] - codes[0]).sum(axis=1)))]
         return self._with_unscored(genes, nearest)
 
+    def continued(self, done: Sequence[Evaluation], count: int) -> list[Child]:
+        """Return up to `count` members of the front to train on from their own weights: the one of least error first."""
+        if self._setup.continued is None or count < 1:
+            return []
+        front, _ = self._front(done)
+        best = min(front, key=lambda evaluation: (evaluation.values["error"], evaluation.id))
+        others = [front[int(i)] for i in self._rng.permutation(len(front)) if front[int(i)] is not best]
+        found: list[Child] = []
+        for evaluation in [best, *others]:
+            genes = self._setup.continued(evaluation.genes)
+            if genes is not None and self._setup.space.contains(genes) and self._candidates.is_new(genes):
+                found.append(Child(genes, evaluation.id))
+            if len(found) == count:
+                break
+        return found
+
     def offspring(self, done: Sequence[Evaluation], count: int) -> list[Child]:
         """Return up to `count` children of the front and of the candidates with the least error."""
         front, weights = self._front(done)

@@ -32,6 +32,8 @@ _CHILDREN = 10
 _LEAST_POOL = 256
 # Of each batch, the share for the least error at any cost, and for candidates the model knows least about.
 _ERROR_SHARE = 0.3
+# Of each batch after the first, the share that trains members of the front on.
+_CONTINUED_SHARE = 0.4
 _EXPLORED_SHARE = 0.1
 
 
@@ -112,8 +114,14 @@ class Nested:
         return chosen
 
     def _offspring(self, n: int, rng: np.random.Generator) -> list[Proposal]:
-        """Return the children that promise the most, by the model of the error."""
+        """Return members of the front to train on, and the children that promise the most by the model of the error."""
         breeder = Breeder(self._setup, self._candidates, rng)
+        continued = breeder.continued(self._done, round(_CONTINUED_SHARE * n))
+        for child in continued:
+            self._candidates.claim(child.genes)
+        return [*(Proposal(c.genes, c.parent) for c in continued), *self._children(n - len(continued), breeder)]
+
+    def _children(self, n: int, breeder: Breeder) -> list[Proposal]:
         children = breeder.offspring(self._done, max(_LEAST_POOL, _CHILDREN * n))
         if not children:
             return []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from netgraft.search.evaluation import Evaluation, Problem, Proposal
 from netgraft.search.objective import Objective
-from netgraft.search.space import Space
+from netgraft.search.space import Genes, Space
 from netgraft.units import Limit
 
 
@@ -50,6 +50,8 @@ class Setup:
         unscored: the genes that the problem's score does not depend on (how to train, not what); they are taken from
             good candidates rather than left to chance.
         bounds: the smallest and largest value of an objective over the space, where known; observed otherwise.
+        continued: gives the genes under which a trained candidate is trained on from its own weights, or None when that
+            is not worth it.
     """
 
     space: Space
@@ -59,6 +61,7 @@ class Setup:
     seed: int = 0
     unscored: frozenset[str] = frozenset()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    continued: Callable[[Genes], Genes | None] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
