@@ -98,16 +98,16 @@ def run_stack(stack: Stack, prepared: Prepared, steps: int, seed: int) -> list[R
         started = time.process_time()
         listed = [(variant, recipe) for variant in stack.variants for recipe in recipes(variant, widths, prepared, 256)]
         basis = prepared.bases[stack.variants[0]["basis"]]
-        population = Population(
-            [r for _, r in listed], prepared.data, basis, seed=child_seed(seed, "ablation", *widths)
-        )
+        seeded = child_seed(seed, "ablation", *widths)
+        population = Population([r for _, r in listed], prepared.data, prepared.bases, seed=seeded)
         trained = population.train(Schedule(steps))
         spent = time.process_time() - started
         for i, variant in enumerate(stack.variants):
             tried = trained[i * len(RATES) : (i + 1) * len(RATES)]
             best = int(np.argmin([result.error for result in tried]))
             recipe = listed[i * len(RATES) + best][1]
-            network = to_network(recipe.architecture, basis, tried[best].parameters)
+            deployed = {name: value[-1] for name, value in tried[best].parameters.items()}
+            network = to_network(recipe.architecture, basis, deployed)
             bins = None if recipe.architecture.basis == "linear" else basis.counts(recipe.architecture.bins)
             rows.append(
                 {

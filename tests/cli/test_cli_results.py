@@ -205,3 +205,18 @@ def test_finished_search_is_resumed_without_work(power: Searched, tmp_path: Path
     words = ["search", str(power.table), "--target", "power", "--test", str(power.test), "--group", "site", *QUICK]
     assert main([*words, "--resume", "--out", str(tmp_path / "o")]) == 0
     assert without_times(tmp_path / "o") == without_times(power.folder)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_front_fits_the_terminal(
+    power: Searched, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netgraft.cli import output
+
+    front = json.loads((power.folder / "front.json").read_text())
+    monkeypatch.setattr(output, "_WIDE", width)
+    output.print_front(front)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    assert ("energy" in "".join(lines)) == (width == 140)

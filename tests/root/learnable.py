@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from netgraft.root import Data, Fold, fold_weights
 from netgraft.runtime.encoding import Inputs
 

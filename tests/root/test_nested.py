@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from learnable import SLOTS, made_data
 
 from netgraft.errors import SettingError
-from netgraft.root import Architecture, Basis, Cut, NestedRecipe, NestedTraining, cut_architecture, quantile_edges, to_network
+from netgraft.root import (
+    Architecture,
+    Basis,
+    Cut,
+    NestedRecipe,
+    NestedTraining,
+    cut_architecture,
+    quantile_edges,
+    to_network,
+)
 from netgraft.runtime.network import forward
 
 CHOICES = (2, 4, 8, 16)
@@ -18,7 +27,9 @@ CHOICES = (2, 4, 8, 16)
 def trained(wiring, folds=1, steps=24):
     data = made_data(rows=300, folds=folds)
     basis = Basis("quantile", quantile_edges(data.inputs.numeric[data.folds[-1].train]))
-    recipe = NestedRecipe(Architecture(5, SLOTS, 1, bins=32, token=2, widths=(16, 16, 16)), CHOICES, batch=32, wiring=wiring)
+    recipe = NestedRecipe(
+        Architecture(5, SLOTS, 1, bins=32, token=2, widths=(16, 16, 16)), CHOICES, batch=32, wiring=wiring
+    )
     training = NestedTraining(recipe, data, basis, seed=0)
     return data, basis, training, training.train(steps)
 
@@ -106,5 +117,5 @@ def test_errors_name_what_came():
         Cut(0, (), 0)
     with pytest.raises(SettingError, match="must have 32 bits, got 8"):
         Cut(0, (), 1, 8)
-    with pytest.raises(SettingError, match="a cut must lie within .*got"):
+    with pytest.raises(SettingError, match=r"a cut must lie within .*got"):
         cut_architecture(Architecture(5, SLOTS, 1, widths=(8,)), Cut(1, (16,)))

@@ -40,8 +40,12 @@ def test_extract_equals_stack(bases_of, draw, classes, folds):
     data = made_data(rows=120, classes=classes, folds=folds)
     bases = bases_of(data)
     networks = draw.draw(st.lists(architectures(data.outputs), min_size=1, max_size=6))
-    recipes = [Recipe(a, batch=draw.draw(st.sampled_from([16, 32])), dropout=0.1 * (i % 2)) for i, a in enumerate(networks)]
-    trained = Population(recipes, data, bases, seed=1).train(Schedule(6, (0.4,)), lambda e: np.argsort(e)[: (len(e) + 1) // 2])
+    recipes = [
+        Recipe(a, batch=draw.draw(st.sampled_from([16, 32])), dropout=0.1 * (i % 2)) for i, a in enumerate(networks)
+    ]
+    trained = Population(recipes, data, bases, seed=1).train(
+        Schedule(6, (0.4,)), lambda e: np.argsort(e)[: (len(e) + 1) // 2]
+    )
     assert len(trained) == len(recipes)
     for recipe, result in zip(recipes, trained, strict=True):
         made = []

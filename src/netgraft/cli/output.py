@@ -31,6 +31,27 @@ def print_rich(renderable: Any) -> None:
     Console(width=None if sys.stdout.isatty() else _WIDE).print(renderable)
 
 
+def print_front(front: Mapping[str, Any]) -> None:
+    """Print a front on stdout: every value where there is room, else those that were searched for."""
+    from rich import box
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    from netgraft.reports import front_table
+
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    searched = [objective["name"] for objective in front["objectives"]]
+    points = [{**point, "values": {name: point["values"][name] for name in searched}} for point in front["points"]]
+    narrow = front_table({**front, "points": points})
+    plain = front_table({**front, "points": points})
+    plain.box, plain.pad_edge, plain.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
+    free = console.options.update(max_width=10_000)
+    for table in (front_table(front), narrow, plain):
+        if table is plain or Measurement.get(console, free, table).maximum <= console.width:
+            console.print(table)
+            return
+
+
 def note(text: str) -> None:
     """Print a line on stderr."""
     typer.echo(text, err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netgraft.cli.output import JsonOption, limits_of, note, print_json, print_rich, progress_bar
+from netgraft.cli.output import JsonOption, limits_of, note, print_front, print_json, progress_bar
 from netgraft.errors import SettingError
 
 if TYPE_CHECKING:
@@ -145,7 +145,6 @@ def show(front: Front, folder: Path, *, as_json: bool) -> None:
         KeyboardInterrupt: the user stopped the search; its front so far was printed.
     """
     from netgraft.lifecycle.folder import REPORT
-    from netgraft.reports import front_table
 
     if as_json:
         print_json({**front.to_json(), "out": str(folder)})
@@ -154,7 +153,7 @@ def show(front: Front, folder: Path, *, as_json: bool) -> None:
             note(f"not used: {each.name} ({each.reason})")
         for text in front.notes:
             note(f"note: {text}")
-        print_rich(front_table(front.to_json()))
+        print_front(front.to_json())
         typer.echo(f"Report: {folder / REPORT}")
     if front.interrupted:
         raise KeyboardInterrupt

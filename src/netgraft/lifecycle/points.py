@@ -90,7 +90,7 @@ class PointMaker:
         """Return the calibrated point of one part with its outputs [rows, k, c] on the validation rows."""
         temperature = self._temperature(outputs)
         output = replace(self.prepared.output, temperature=temperature)
-        mixed = softmax(outputs / np.float32(temperature)) if output.kind == "classification" else outputs
+        mixed = softmax((outputs / temperature).astype(np.float32)) if output.kind == "classification" else outputs
         return self._point(name, family, (part,), np.ones(1, np.float32), output, mixed.mean(axis=1, dtype=np.float32))
 
     def stack(self, points: Sequence[Point]) -> Point | None:

@@ -126,16 +126,14 @@ def prepare(task: Task, *, seed: int, seconds: float | None) -> Prepared:
     linear = _linear_reference(task, data, output, seed)
     bases = _bases(data, grown, seed)
     soft = _soft_rows(data, grown, seed, None if seconds is None else 0.4 * seconds)
-    return Prepared(
-        task, encoding, output, replace(data, soft=soft), bases, (trees, linear), tuple(notes)
-    )
+    return Prepared(task, encoding, output, replace(data, soft=soft), bases, (trees, linear), tuple(notes))
 
 
 def task_folds(task: Task) -> tuple[Fold, ...]:
     """Return the task's splits as folds; repeated splits get a last fold that trains on all rows."""
     folds = [Fold(split.train, split.validation) for split in task.splits]
     if len(folds) > 1:
-        folds.append(Fold(np.arange(len(task.rows.y)), np.zeros(0, np.int64)))
+        folds.append(Fold(np.arange(len(task.rows)), np.zeros(0, np.int64)))
     return tuple(folds)
 
 
@@ -153,7 +151,7 @@ def task_output(task: Task, train: NDArray[np.int64], log1p: bool) -> Output:
 
 def make_data(task: Task, inputs: Inputs, folds: tuple[Fold, ...], output: Output) -> Data:
     """Return the rows with the target as networks learn it."""
-    y = task.rows.y
+    y = np.asarray(task.rows.y)
     if task.kind == "classification":
         target = np.asarray(y, np.int64)
     else:
@@ -175,7 +173,9 @@ def _choose_transform(
 ) -> tuple[Output, Data, list[GrownTrees]]:
     """Return output, data and trees for the target as it is or its log1p, whichever trees predict better."""
     train = folds[-1].train
-    wanted = {"none": [False], "log1p": [True]}.get(task.target_transform, [False, True] if task.heavy_tailed else [False])
+    wanted = {"none": [False], "log1p": [True]}.get(
+        task.target_transform, [False, True] if task.heavy_tailed else [False]
+    )
     tried = []
     for log1p in wanted:
         output = task_output(task, train, log1p)

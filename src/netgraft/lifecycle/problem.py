@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
-from netgraft.devices import Layer, Profile, cost, fits
+from netgraft.devices import Layer, Profile, cost
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.space import cut_of, recipe_of, start_candidates
 from netgraft.lifecycle.workers import Group, Workers
@@ -25,13 +25,12 @@ from netgraft.root import (
     Recipe,
     Schedule,
     Trained,
-    cut_architecture,
     to_network,
 )
 from netgraft.root.layers import architecture_layers, size_bytes
 from netgraft.runtime import Network
 from netgraft.search import Genes, MixedSpace, Outcome, Request
-from netgraft.seeds import child_seed, generator
+from netgraft.seeds import child_seed
 
 _EPOCHS = 40
 _STEPS = (300, 1_500)
@@ -107,7 +106,9 @@ class NetworkProblem:
         """Return every objective but the error."""
         bins = self._bins(architecture)
         kind = self.prepared.output.kind
-        layers = [Layer(**vars(shape)) for shape in architecture_layers(architecture, self.prepared.encoding, kind, bins)]
+        layers = [
+            Layer(**vars(shape)) for shape in architecture_layers(architecture, self.prepared.encoding, kind, bins)
+        ]
         size = size_bytes(architecture, self.prepared.encoding, bins, kind)
         return {name: item.value for name, item in cost(layers, self.profile, size).items()}
 
@@ -281,13 +282,11 @@ def _work(recipe: Recipe) -> float:
 
 
 def training_bytes(recipe: Recipe, folds: int) -> float:
-    """Return about how many bytes the training of one candidate needs: weights, moments, activations kept for gradients."""
+    """Return about how many bytes training one candidate needs: weights, moments, activations kept for gradients."""
     a = recipe.architecture
     widths = (a.tokens, *a.widths)
-    weights = sum(i * w for i, w in zip(widths[:-1], widths[1:], strict=True)) + sum(a.slots) * a.category
+    weights = sum(i * w for i, w in pairwise(widths)) + sum(a.slots) * a.category
     weights += a.numeric * FINEST_BINS * a.token + a.members * (widths[-1] + 1) * a.outputs + a.tokens * a.outputs
     rows = max(recipe.batch, 4_096)
     activations = rows * a.members * (3 * sum(widths) + 4 * a.outputs)
     return 4.0 * folds * (6 * weights + activations)
-
-

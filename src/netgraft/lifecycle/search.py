@@ -152,7 +152,7 @@ class Front:
                 "rows": {
                     "train": len(task.splits[0].train),
                     "validation": sum(len(split.validation) for split in task.splits),
-                    "test": 0 if test is None else len(np.asarray(test.y)),
+                    "test": 0 if test is None else len(test),
                     "splits": len(task.splits),
                 },
             },
@@ -254,9 +254,7 @@ def _search(
     space = restricted(space, {k: v for k, v in settings.settings.items() if k not in OWN_SETTINGS})
     workers = Workers(data, prepared.bases, settings.jobs)
     try:
-        problem = NetworkProblem(
-            prepared, profile, space, _pace(settings, clock), settings.seed, journal.blob, workers
-        )
+        problem = NetworkProblem(prepared, profile, space, _pace(settings, clock), settings.seed, journal.blob, workers)
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
@@ -380,7 +378,7 @@ def _extremes(space: MixedSpace) -> list[Genes]:
         for most in (False, True):
             for depth in (0, 1, 4):
                 wish: Genes = {"basis": basis, "depth": depth, "skip": most}
-                wish |= {name: (1_000 if most else 1) for name in ("bins", "token", "category", "members")}
+                wish |= dict.fromkeys(("bins", "token", "category", "members"), 1000 if most else 1)
                 wish |= {f"width_{i}": (10_000 if most else 1) for i in range(1, 5)}
                 found.append(space.nearest(wish))
     return found
@@ -389,7 +387,9 @@ def _extremes(space: MixedSpace) -> list[Genes]:
 def genes_json(space: MixedSpace) -> list[dict[str, Any]]:
     """Return the space as JSON: for each gene its values, or its low and high."""
     return [
-        {"name": p.name, "values": list(p.values)} if hasattr(p, "values") else {"name": p.name, "low": p.low, "high": p.high}
+        {"name": p.name, "values": list(p.values)}
+        if hasattr(p, "values")
+        else {"name": p.name, "low": p.low, "high": p.high}
         for p in space.parameters
     ]
 

@@ -22,14 +22,13 @@ def network_space(*, classes: int, rows: int, has_numeric: bool, has_codes: bool
     Args:
         classes: outputs of the network; wide outputs make small token sizes pay less.
         rows: training rows; large batches exist only for large tables.
-        has_numeric, has_codes: whether there are numeric features, code columns.
+        has_numeric: whether there are numeric features.
+        has_codes: whether there are code columns.
         taught: whether a teacher's soft rows exist.
     """
     batches = (128, 256, 512) if rows >= 4_000 else (64, 128, 256)
     parameters: list[Choice | Real] = [Choice("depth", tuple(range(MAX_DEPTH + 1)), ordered=True)]
-    parameters += [
-        Choice(f"width_{i}", WIDTHS, ordered=True, condition=("depth", i)) for i in range(1, MAX_DEPTH + 1)
-    ]
+    parameters += [Choice(f"width_{i}", WIDTHS, ordered=True, condition=("depth", i)) for i in range(1, MAX_DEPTH + 1)]
     parameters.append(Choice("activation", ("relu", "silu", "tanh"), ordered=False, condition=("depth", 1)))
     if has_numeric:
         embedded = frozenset({"quantile", "tree", "periodic"})
@@ -72,7 +71,9 @@ def recipe_of(genes: Genes, *, numeric: int, slots: tuple[int, ...], outputs: in
 
     Args:
         genes: of `network_space`.
-        numeric, slots, outputs: of the table's encoding and target.
+        numeric: numeric features of the encoding.
+        slots: slots of each code column.
+        outputs: of the network.
     """
     value: dict[str, Any] = dict(genes)
     depth = int(value["depth"])
@@ -119,7 +120,14 @@ def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
     They cover the front from its smallest to its most accurate end, so a search is useful after its first batch.
     """
     batch = 256 if rows >= 4_000 else 128
-    common = {"activation": "relu", "skip": True, "batch": batch, "weight_decay": 1e-4, "distill": 0.3, "category": 2}
+    common: Genes = {
+        "activation": "relu",
+        "skip": True,
+        "batch": batch,
+        "weight_decay": 1e-4,
+        "distill": 0.3,
+        "category": 2,
+    }
     small = {"basis": "quantile", "bins": 8, "token": 1, "members": 1, "dropout": 0.0, "learning_rate": 1e-2}
     middle = {"basis": "quantile", "bins": 16, "token": 2, "members": 2, "dropout": 0.0, "learning_rate": 5e-3}
     large = {

@@ -1,7 +1,7 @@
 """Bins and frequencies of the numeric embeddings, made from training rows before any network is trained.
 
-Every candidate of a population uses the same finest basis per kind; a coarser one is a fixed linear map of it, because a
-coarse piecewise-linear bin is the width-weighted mean of the fine bins it covers. So candidates with different
+Every candidate of a population uses the same finest basis per kind; a coarser one is a fixed linear map of it, because
+a coarse piecewise-linear bin is the width-weighted mean of the fine bins it covers. So candidates with different
 numbers of bins train side by side on one tensor of basis values.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class Basis:
             return map_
         for j, edges in enumerate(self.edges):
             chosen = self.chosen(j, bins)
-            for coarse, (start, end) in enumerate(zip(chosen[:-1], chosen[1:], strict=True)):
+            for coarse, (start, end) in enumerate(pairwise(chosen)):
                 width = np.diff(edges[start : end + 1].astype(np.float64))
                 map_[j, start:end, coarse] = width / width.sum()
         return map_

@@ -41,8 +41,8 @@ class SoftRows:
 class Data:
     """Encoded rows as tensors.
 
-    With one split there is one fold. With repeated splits there are K folds that judge, and a last one, without validation
-    rows, that trains the model to deploy on all rows and is stopped where the others did best.
+    With one split there is one fold. With repeated splits there are K folds that judge, and a last one, without
+    validation rows, that trains the model to deploy on all rows and is stopped where the others did best.
 
     Attributes:
         inputs: n encoded rows.
@@ -53,7 +53,7 @@ class Data:
         folds: the F folds.
         row_weights: float32 [n] weight of each row, or None.
         soft: rows labelled by the teacher, or None.
-        error: maps mixed validation outputs [rows, c] (standardised target, or probabilities) and the rows' indices to the error.
+        error: maps mixed outputs [rows, c] (standardised target, or probabilities) and the rows' indices to the error.
     """
 
     inputs: Inputs
@@ -96,7 +96,7 @@ def fold_weights(n: int, folds: tuple[Fold, ...], row_weights: FloatArray | None
 
 
 def resample_columns(inputs: Inputs, rows: int, share: float, generator: np.random.Generator) -> Inputs:
-    """Return rows of the inputs in which each column of each row was, with probability ``share``, taken from another row."""
+    """Return rows in which each column of each row was, with probability ``share``, taken from another row."""
     n = len(inputs)
     base = generator.integers(0, n, rows)
     numeric, codes = inputs.numeric[base], inputs.codes[base]

@@ -1,13 +1,14 @@
 """The nested root: one network whose prefixes are all smaller networks, trained jointly.
 
-Depth is elastic by a head and a linear path at every depth, width by prefixes of units. Each step trains the largest cut on
-the labels and the smallest and some random cuts on the labels and on the largest one's outputs (the sandwich rule with
-in-place distillation: Yu and Huang 2019, "Universally Slimmable Networks", section 3). After a first phase of the largest
-cut alone, units are sorted by importance, so that a prefix keeps the best (Cai et al. 2020, "Once-for-All", section 3.2).
+Depth is elastic by a head and a linear path at every depth, width by prefixes of units. Each step trains the largest
+cut on the labels and the smallest and some random cuts on the labels and on the largest one's outputs (the sandwich
+rule with in-place distillation: Yu and Huang 2019, "Universally Slimmable Networks", section 3). After a first phase of the
+largest cut alone, units are sorted by importance, so that a prefix keeps the best (Cai et al. 2020, "Once-for-All",
+section 3.2).
 
-Wiring ``square`` connects all units of neighbouring layers: a smaller cut computes other values in the units it shares with a
-larger one. Wiring ``shells`` lets a unit read only units of its own or lower shells (a block lower-triangular matrix), so
-shared units compute the same in every cut that has them.
+Wiring ``square`` connects all units of neighbouring layers: a smaller cut computes other values in the units it shares
+with a larger one. Wiring ``shells`` lets a unit read only units of its own or lower shells (a block lower-triangular
+matrix), so shared units compute the same in every cut that has them.
 """
 
 from __future__ import annotations
@@ -249,9 +250,9 @@ class NestedTraining:
 
 
 def soft_targets(outputs: Tensor, folds: int, classification: bool) -> Tensor:
-    """Return what smaller cuts learn from outputs [F * k, c, b]: the members' mean, probabilities for classes; [F, b, c]."""
+    """Return what smaller cuts learn from outputs [F * k, c, b]: the mean over members; [F, b, c]."""
     each = torch.softmax(outputs, dim=1) if classification else outputs
-    return each.unflatten(0, (folds, -1)).mean(dim=1).transpose(1, 2)
+    return each.view(folds, -1, *each.shape[1:]).mean(dim=1).transpose(1, 2)
 
 
 def shell_masks(recipe: NestedRecipe) -> dict[str, Tensor]:

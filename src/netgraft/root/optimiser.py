@@ -11,10 +11,12 @@ class StackedAdamW:
     """Parameters of P networks in one [P, N] buffer, updated by AdamW (Loshchilov and Hutter 2019, algorithm 2).
 
     `parameters` are leaves that view the buffer. The fused kernel of torch knows one
-    learning rate, so it takes its step from zero in a scratch buffer and each network adds that step times its own rate.
+    learning rate, so it steps from zero in a scratch buffer, and each network adds that step times its own rate.
     """
 
-    def __init__(self, stacked: dict[str, np.ndarray], rates: np.ndarray, decays: np.ndarray, beta2: float = 0.99) -> None:
+    def __init__(
+        self, stacked: dict[str, np.ndarray], rates: np.ndarray, decays: np.ndarray, beta2: float = 0.99
+    ) -> None:
         """Copy the stacked parameters.
 
         Args:
@@ -80,6 +82,6 @@ def _views(flat: Tensor, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor
     views, start = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
-        views[name] = flat[:, start : start + size].unflatten(1, shape).detach()
+        views[name] = torch.unflatten(flat[:, start : start + size], 1, shape).detach()
         start += size
     return views

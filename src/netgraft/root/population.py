@@ -1,8 +1,8 @@
 """Batched populations: many different small networks trained at once, each with its own hyperparameters.
 
-A candidate is trained once per fold; candidate i in fold f is network ``i * F + f`` of the stack (before the stack sorts
-by depth, which keeps a candidate's folds together). Candidates that fall behind are dropped from the stack on the way
-(successive halving inside the batch).
+A candidate is trained once per fold: candidate i, counted in the order of the stack (the deepest first), is in fold f
+the network ``i * F + f``. Candidates that fall behind are dropped from the stack on the way (successive halving inside
+the batch).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from netgraft.root.basis import Basis
-from netgraft.root.data import Batch, Batches, Data
+from netgraft.root.data import Batches, Data
 from netgraft.root.optimiser import StackedAdamW
 from netgraft.root.stack import Dropout, Forward, Parameters, StackShape, fresh, place, tensor_names
 from netgraft.runtime.encoding import FloatArray
@@ -56,7 +56,7 @@ class Trained:
     """A candidate after training.
 
     Attributes:
-        parameters: of the networks of all folds, unpadded, [F, ...] by name (as `netgraft.root.stack.fresh` names them).
+        parameters: of the networks of all folds, unpadded, [F, ...] by the names of `netgraft.root.stack.fresh`.
         error: on the validation rows of all folds.
         outputs: float32 [rows, k, c] on the validation rows, fold after fold.
         steps: optimiser steps taken.
@@ -109,7 +109,9 @@ class Population:
             starts: per candidate, parameters [F, ...] to start from where shapes overlap, or None.
         """
         self._data, self._bases = data, bases
-        self.order = sorted(range(len(recipes)), key=lambda i: (-recipes[i].architecture.depth, recipes[i].architecture.activation))
+        self.order = sorted(
+            range(len(recipes)), key=lambda i: (-recipes[i].architecture.depth, recipes[i].architecture.activation)
+        )
         self._recipes = [recipes[i] for i in self.order]
         self._alive = list(range(len(recipes)))
         folds = len(data.folds)
@@ -119,12 +121,17 @@ class Population:
         for c, recipe in enumerate(self._recipes):
             given = starts[self.order[c]] if starts is not None else None
             for f in range(folds):
-                made = fresh(recipe.architecture, bases[recipe.architecture.basis], generator(seed, "fresh", self.order[c], f))
+                made = fresh(
+                    recipe.architecture, bases[recipe.architecture.basis], generator(seed, "fresh", self.order[c], f)
+                )
                 if given is not None:
                     inherit(made, {name: value[f] for name, value in given.items()})
                 for name, value in made.items():
                     place(shape, recipe.architecture, name, stacked[name][c * folds + f])[...] = value
-        repeat = lambda key: np.repeat([key(r) for r in self._recipes], folds)  # noqa: E731
+
+        def repeat(key: Callable[[Recipe], float]) -> np.ndarray:
+            return np.repeat(np.array([key(r) for r in self._recipes], np.float32), folds)
+
         self._optimiser = StackedAdamW(stacked, repeat(lambda r: r.learning_rate), repeat(lambda r: r.weight_decay))
         rates = torch.as_tensor(repeat(lambda r: r.dropout), dtype=torch.float32)
         self._dropout = Dropout(rates, torch.Generator().manual_seed(child_seed(seed, "dropout")))
@@ -313,7 +320,7 @@ def loss(outputs: Tensor, target: Tensor, weights: Tensor, taught: Tensor | None
 def row_losses(outputs: Tensor, target: Tensor) -> Tensor:
     """Return squared errors or cross entropies [Q, b] of outputs [Q, c, b]."""
     if target.dtype == torch.int64:
-        return F.cross_entropy(outputs, target.expand(len(outputs), -1), reduction="none")
+        return functional.cross_entropy(outputs, target.expand(len(outputs), -1), reduction="none")
     return (outputs[:, 0] - target) ** 2
 
 
@@ -321,11 +328,11 @@ def soft_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return losses [Q, b] of outputs [Q, c, b] against soft targets [Q, b, c]: squared error, or cross entropy."""
     if targets.shape[-1] == 1:
         return (outputs[:, 0] - targets[..., 0]) ** 2
-    return -(F.log_softmax(outputs, dim=1) * targets.transpose(1, 2)).sum(dim=1)
+    return -(functional.log_softmax(outputs, dim=1) * targets.transpose(1, 2)).sum(dim=1)
 
 
 def mix_members(outputs: np.ndarray, classification: bool) -> FloatArray:
-    """Return members' outputs [k, rows, c] averaged: of probabilities for classification, of targets else; [rows, c]."""
+    """Return members' outputs [k, rows, c] averaged, for classification their probabilities; [rows, c]."""
     if classification:
         shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         outputs = shifted / shifted.sum(axis=-1, keepdims=True)

@@ -1,9 +1,9 @@
 """Many small networks as stacked tensors: one forward pass computes them all.
 
 The P networks of a stack share inputs and outputs; all else differs. Smaller ones are padded with zeros: a unit whose
-incoming and outgoing weights are zero has zero gradients on both sides (all activations are 0 at 0), so padding stays zero
-under any elementwise optimiser and no mask is needed. Networks are sorted by depth, the deepest first, so that layer l
-computes only those that have it. Members of all networks stand one after the other: Q of them in all.
+incoming and outgoing weights are zero has zero gradients on both sides (all activations are 0 at 0), so padding stays
+zero under any elementwise optimiser and no mask is needed. Networks are sorted by depth, the deepest first, so that
+layer l computes only those that have it. Members of all networks stand one after the other: Q of them in all.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from netgraft.root.basis import FINEST_BINS, Basis
 from netgraft.runtime.network import BASES, Architecture
@@ -153,8 +153,9 @@ def fresh(network: Architecture, basis: Basis, generator: np.random.Generator) -
     """Return the first parameters of one network, its projection with ``network.bins`` rows per feature.
 
     A projection starts as a random direction times the feature's normal score (quantiles through the normal's inverse
-    distribution function) plus noise, so an untrained network sees what a quantile transform would show it. Hidden layers: He et
-    al. 2015. Adapters of the first layer: random signs, later ones: one (Gorishniy et al. 2024, "TabM", section 3.3).
+    distribution function) plus noise, so an untrained network sees what a quantile transform would show it. Hidden
+    layers: He et al. 2015. Adapters of the first layer: random signs, later ones: one (Gorishniy et al. 2024, "TabM",
+    section 3.3).
     """
     a = network
     made: dict[str, np.ndarray] = {}
@@ -220,7 +221,9 @@ class Forward:
         offset = np.concatenate([[0], np.cumsum(shape.slots[:-1])]) if shape.slots else np.zeros(0)
         self._slot_offset = torch.from_numpy(offset.astype(np.int64))
 
-    def __call__(self, parameters: Parameters, numeric: Tensor, codes: Tensor, dropout: Dropout | None = None) -> Tensor:
+    def __call__(
+        self, parameters: Parameters, numeric: Tensor, codes: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
         """Return the outputs of all members of all networks.
 
         Args:
@@ -244,7 +247,7 @@ class Forward:
             parts.append(numeric.t().unsqueeze(0).expand(s.size, s.numeric, b))
         if s.slots:
             table = parameters["categories"].permute(1, 0, 2).reshape(sum(s.slots), s.size * s.category)
-            named = F.embedding(codes + self._slot_offset, table)  # [b, q, P * category]
+            named = functional.embedding(codes + self._slot_offset, table)  # [b, q, P * category]
             named = named.view(b, len(s.slots), s.size, s.category).permute(2, 1, 3, 0)  # [P, q, category, b]
             parts.append(named.reshape(s.size, len(s.slots) * s.category, b))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
@@ -349,7 +352,8 @@ def _split(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
     """Return the first networks and the others."""
     if first == len(x):
         return x, x[:0]
-    return x.split([first, len(x) - first])  # type: ignore[return-value]
+    kept, others = torch.split(x, [first, len(x) - first])
+    return kept, others
 
 
 class Dropout:
@@ -389,7 +393,7 @@ def _segments(shape: StackShape, layer: int) -> list[tuple[int, int, str]]:
     return runs
 
 
-_TORCH_ACTIVATIONS = {"relu": torch.relu, "silu": F.silu, "tanh": torch.tanh}
+_TORCH_ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "tanh": torch.tanh}
 
 
 def _activate(x: Tensor, runs: list[tuple[int, int, str]]) -> Tensor:

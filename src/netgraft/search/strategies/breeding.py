@@ -60,7 +60,7 @@ class Breeder:
         return self._with_unscored(genes, nearest)
 
     def continued(self, done: Sequence[Evaluation], count: int) -> list[Child]:
-        """Return up to `count` members of the front to train on from their own weights: the one of least error first."""
+        """Return up to `count` members of the front to train on from their own weights, that of least error first."""
         if self._setup.continued is None or count < 1:
             return []
         front, _ = self._front(done)
