@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from netgraft.devices import Layer, Profile, cost
 from netgraft.lifecycle.prepare import Prepared
-from netgraft.lifecycle.space import cut_of, recipe_of, start_candidates
+from netgraft.lifecycle.space import WIDTHS, cut_of, recipe_of, start_candidates
 from netgraft.lifecycle.workers import Group, Workers
 from netgraft.root import (
     FINEST_BINS,
@@ -25,11 +25,14 @@ from netgraft.root import (
     Recipe,
     Schedule,
     Trained,
+    cut_architecture,
+    mix_members,
     to_network,
+    validation_outputs,
 )
 from netgraft.root.layers import architecture_layers, size_bytes
 from netgraft.runtime import Network
-from netgraft.search import Genes, MixedSpace, Outcome, Request
+from netgraft.search import Genes, MixedSpace, Outcome, Request, non_dominated
 from netgraft.seeds import child_seed
 
 _EPOCHS = 40
@@ -44,6 +47,7 @@ _SMALL = ("small",)
 _LARGE_SHARE = 0.55
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
+_NESTED_WIDTH = 128
 
 
 @dataclass
@@ -119,13 +123,15 @@ class NetworkProblem:
         return self.prepared.bases[architecture.basis].counts(architecture.bins)
 
     def grow(self) -> NestedRoot:
-        """Train the nested root that scores candidates and that they start from."""
+        """Return the nested root that scores candidates and that they start from, trained once."""
+        if self.nested is not None:
+            return self.nested
         data = self.prepared.data
         numeric, rows = data.inputs.numeric.shape[1], len(data.train_rows)
         architecture = Architecture(
             numeric, data.slots, data.outputs,
             basis="quantile" if numeric else "linear", bins=FINEST_BINS if numeric else 1,
-            token=2 if numeric else 1, category=4, widths=(128, 128, 128, 128),
+            token=2 if numeric else 1, category=4, widths=(_NESTED_WIDTH,) * 4,
         )  # fmt: skip
         batch = 256 if rows >= 4_000 else 128
         recipe = NestedRecipe(architecture, batch=min(batch, rows))
@@ -134,6 +140,51 @@ class NetworkProblem:
         steps = int(np.clip(_EPOCHS * rows / batch, 60, _NESTED_STEPS))
         self.nested = self._training.train(steps, self.pace.nested_s)
         return self.nested
+
+    def first(self) -> list[tuple[Genes, Outcome]]:
+        """Return the non-dominated cuts of the nested root with their weights: a front before any search."""
+        root = self.grow()
+        batch = root.recipe.batch
+        grid = [Cut(0, ()), *(Cut(d, (w,) * d) for d in (1, 2, 3) for w in WIDTHS if w <= _NESTED_WIDTH)]
+        known = [(cut, genes) for cut in grid if (genes := self._cut_genes(root, cut, batch)) is not None]
+        if not known:
+            return []
+        errors = self._training.errors([cut for cut, _ in known])  # type: ignore[union-attr]
+        sizes = np.array([self.cost(genes)["size"] for _, genes in known])
+        chosen = np.flatnonzero(non_dominated(np.column_stack([errors, sizes])))
+        return [(known[i][1], self._free_outcome(root, *known[i])) for i in chosen]
+
+    def _cut_genes(self, root: NestedRoot, cut: Cut, batch: int) -> Genes | None:
+        """Return the genes of the candidate that a cut of the nested root is, or None if the space lacks it."""
+        a, recipe = root.recipe.architecture, root.recipe
+        genes = self.space.nearest(
+            {
+                "depth": cut.depth,
+                **{f"width_{i}": w for i, w in enumerate(cut.widths, start=1)},
+                "activation": a.activation,
+                "basis": a.basis,
+                "bins": a.bins,
+                "token": a.token,
+                "category": a.category,
+                "members": 1,
+                "skip": True,
+                "dropout": 0.0,
+                "batch": batch,
+                "learning_rate": recipe.learning_rate,
+                "weight_decay": recipe.weight_decay,
+                "distill": 0.3,
+            }
+        )
+        return genes if self.recipe(genes).architecture == cut_architecture(a, cut) else None
+
+    def _free_outcome(self, root: NestedRoot, cut: Cut, genes: Genes) -> Outcome:
+        """Return the outcome of a cut of the nested root as it is."""
+        prepared, parameters = self.prepared, root.cut_folds(cut)
+        architecture = self.recipe(genes).architecture
+        outputs = validation_outputs(architecture, parameters, prepared.data, prepared.bases)
+        error = prepared.data.error(mix_members(outputs, prepared.data.is_classification), prepared.validation_rows)
+        trained = Trained(parameters, error, outputs.transpose(1, 0, 2).copy(), 0)
+        return replace(self._outcome(self.recipe(genes), trained), state="scored")
 
     def score(self, candidates: Sequence[Genes]) -> np.ndarray:
         """Return the nested root's validation error of the nearest cut that it has; float64 [n]."""

@@ -287,6 +287,7 @@ def _search(
             elapsed=clock.elapsed,
             space_bytes=bounds,
             on_batch=on_batch,
+            first=problem.first if settings.strategy == "nested" else None,
         )
     except BaseException:
         workers.close(at_once=True)

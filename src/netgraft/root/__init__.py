@@ -7,7 +7,7 @@ from netgraft.root.data import Data, Fold, SoftRows, fold_weights, resample_colu
 from netgraft.root.extract import to_network
 from netgraft.root.linear import fit_linear
 from netgraft.root.nested import NestedRecipe, NestedRoot, NestedTraining
-from netgraft.root.population import Population, Recipe, Schedule, Trained
+from netgraft.root.population import Population, Recipe, Schedule, Trained, mix_members, validation_outputs
 from netgraft.runtime.network import Architecture
 
 __all__ = [
@@ -30,10 +30,12 @@ __all__ = [
     "fit_linear",
     "fit_trees",
     "fold_weights",
+    "mix_members",
     "quantile_edges",
     "random_frequencies",
     "resample_columns",
     "teacher_outputs",
     "to_network",
     "tree_basis",
+    "validation_outputs",
 ]

@@ -1,8 +1,8 @@
 """The nested root: one network whose prefixes are all smaller networks, trained jointly.
 
 Depth is elastic by a head and a linear path at every depth, width by prefixes of units. Each step trains the largest
-cut on the labels and the smallest and some random cuts on the labels and on the largest one's outputs (the sandwich
-rule with in-place distillation: Yu and Huang 2019, "Universally Slimmable Networks", section 3). After a first phase of the
+cut on the labels, and the smallest and some random cuts on the labels and on the largest one's outputs (sandwich rule
+with in-place distillation: Yu and Huang 2019, "Universally Slimmable Networks", section 3). After a first phase of the
 largest cut alone, units are sorted by importance, so that a prefix keeps the best (Cai et al. 2020, "Once-for-All",
 section 3.2).
 
@@ -90,8 +90,16 @@ class NestedRoot:
         Raises:
             SettingError: the cut is not contained in the root.
         """
+        return {name: value[fold] for name, value in self.cut_folds(cut).items()}
+
+    def cut_folds(self, cut: Cut) -> dict[str, np.ndarray]:
+        """Return the parameters of one cut in all folds, [F, ...] by name, as `Trained` has them.
+
+        Raises:
+            SettingError: the cut is not contained in the root.
+        """
         sliced = cut_parameters(self.parameters, self.recipe.architecture, cut)
-        return {name: np.ascontiguousarray(value[fold]) for name, value in sliced.items()}
+        return {name: np.ascontiguousarray(value) for name, value in sliced.items()}
 
 
 class NestedTraining:

@@ -235,20 +235,30 @@ class Population:
         made: dict[int, Trained] = {}
         rows = np.concatenate([fold.validation for fold in self._data.folds])
         for c, (recipe, best) in enumerate(zip(self._recipes, self._best, strict=True)):
-            outputs = self._validation_outputs(recipe.architecture, best.parameters)
+            outputs = validation_outputs(recipe.architecture, best.parameters, self._data, self._bases)
             error = self._data.error(mix_members(outputs, self._data.is_classification), rows)
             made[self.order[c]] = Trained(best.parameters, error, outputs.transpose(1, 0, 2).copy(), best.steps)
         return [made[i] for i in range(len(made))]
 
-    def _validation_outputs(self, network: Architecture, parameters: dict[str, np.ndarray]) -> np.ndarray:
-        """Return the outputs of one candidate on the validation rows, each fold's by its own network; [k, rows, c]."""
-        forward = Forward(StackShape.of([network]), self._bases)
-        made = []
-        for f, fold in enumerate(self._data.folds):
-            if len(fold.validation):
-                own = {name: torch.from_numpy(value[f : f + 1]) for name, value in parameters.items()}
-                made.append(forward_rows(forward, own, self._data, fold.validation))
-        return np.concatenate(made, axis=1)
+
+def validation_outputs(
+    network: Architecture, parameters: Mapping[str, np.ndarray], data: Data, bases: Mapping[str, Basis]
+) -> np.ndarray:
+    """Return the outputs of one candidate on the validation rows, each fold's by its own network; [k, rows, c].
+
+    Args:
+        network: the candidate's architecture.
+        parameters: of its networks, [F, ...] by name.
+        data: the rows.
+        bases: the finest basis of each kind.
+    """
+    forward = Forward(StackShape.of([network]), bases)
+    made = []
+    for f, fold in enumerate(data.folds):
+        if len(fold.validation):
+            own = {name: torch.from_numpy(value[f : f + 1]) for name, value in parameters.items()}
+            made.append(forward_rows(forward, own, data, fold.validation))
+    return np.concatenate(made, axis=1)
 
 
 class _Best:

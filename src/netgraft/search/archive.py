@@ -60,7 +60,7 @@ class Archive:
     @property
     def done(self) -> list[Evaluation]:
         """The evaluations that have values."""
-        return [evaluation for evaluation in self.evaluations if evaluation.state == "done"]
+        return [evaluation for evaluation in self.evaluations if evaluation.valued]
 
     @property
     def trained(self) -> int:

@@ -8,7 +8,7 @@ that was killed and resumed ends with the same archive as one that was not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from netgraft.search.archive import Archive, BatchReport
 from netgraft.search.evaluation import Evaluation, Outcome, Problem, Proposal, Request
 from netgraft.search.journal import Journal
 from netgraft.search.objective import Objective, unmet_text, violated
+from netgraft.search.space import Genes
 from netgraft.search.strategies import Strategy
 from netgraft.units import Limit
 
@@ -40,6 +41,7 @@ def drive(
     elapsed: Callable[[], float],
     space_bytes: tuple[float, float],
     on_batch: Callable[[BatchReport], None] | None = None,
+    first: Callable[[], Sequence[tuple[Genes, Outcome]]] | None = None,
 ) -> Archive:
     """Search until the evaluations or the time are used up, the space is exhausted, or the user interrupts.
 
@@ -55,6 +57,8 @@ def drive(
         elapsed: the seconds the search has run, those before it was resumed included.
         space_bytes: the size of the smallest and of the largest candidate of the space.
         on_batch: called after each batch, replayed ones included.
+        first: gives candidates that have values and weights before any is trained; they are recorded as a batch of
+            their own, in the state ``scored``, and count as no evaluation.
 
     Returns:
         the archive; `interrupted` is set when the user stopped it (KeyboardInterrupt).
@@ -67,29 +71,42 @@ def drive(
     archive = Archive(space_bytes)
     tell = _Telling(strategy, archive, on_batch)
     barren = 0
+
+    def record(found: Sequence[Evaluation], blobs: Mapping[int, bytes | None], scored: int) -> None:
+        """Write a batch to the journal, then tell all who want to know of it."""
+        batch, seconds = len(archive.history), elapsed()
+        found = [replace(item, batch=batch, seconds=seconds).plain() for item in found]
+        keep = replace(archive, evaluations=[*archive.evaluations, *found]).needed(objectives, limits)
+        held = {number: blob for number, blob in blobs.items() if blob is not None}
+        journal.write_batch(batch, found, held, keep, seconds=seconds, scored=scored)
+        tell(found, seconds=seconds, scored=scored, replayed=False)
+
     try:
         for batch in journal.batches():
             tell(batch.evaluations, seconds=batch.seconds, scored=batch.scored, replayed=True)
+        if first is not None and not archive.history:
+            given = first()
+            found = [
+                _evaluated(objectives, Proposal(genes), Request(i, genes), outcome)
+                for i, (genes, outcome) in enumerate(given)
+            ]
+            record(found, {i: outcome.blob for i, (_, outcome) in enumerate(given)}, 0)
         while barren < _BARREN_BATCHES and (archive.trained == 0 or deadline() > 0):
             scored = strategy.scored
             accepted, rejected = _propose(strategy, problem, limits, _next_count(archive, batch_size, evaluations))
-            if rejected and not accepted and not archive.done:
+            if rejected and not accepted and not archive.trained:
                 raise LimitError(unmet_text(limits, (problem.cost(proposal.genes) for proposal, _ in rejected)))
             if not accepted:
                 break
-            first = len(archive.evaluations)
-            requests = [Request(first + i, item.genes, item.parent) for i, item in enumerate(accepted)]
+            start = len(archive.evaluations)
+            requests = [Request(start + i, item.genes, item.parent) for i, item in enumerate(accepted)]
             outcomes = problem.refine(requests)
-            seconds, scored = elapsed(), strategy.scored - scored
             found = [
                 *map(partial(_evaluated, objectives), accepted, requests, outcomes),
-                *(_rejected(item, first + len(accepted) + i) for i, item in enumerate(rejected)),
+                *(_rejected(item, start + len(accepted) + i) for i, item in enumerate(rejected)),
             ]
-            found = [replace(item, batch=len(archive.history), seconds=seconds).plain() for item in found]
-            blobs = {r.id: o.blob for r, o in zip(requests, outcomes, strict=True) if o.blob is not None}
-            keep = replace(archive, evaluations=[*archive.evaluations, *found]).needed(objectives, limits)
-            journal.write_batch(len(archive.history), found, blobs, keep, seconds=seconds, scored=scored)
-            tell(found, seconds=seconds, scored=scored, replayed=False)
+            blobs = {r.id: o.blob for r, o in zip(requests, outcomes, strict=True)}
+            record(found, blobs, strategy.scored - scored)
             barren = 0 if any(item.trained for item in found) else barren + 1
     except KeyboardInterrupt:
         archive.interrupted = True
@@ -145,7 +162,7 @@ def _evaluated(objectives: Sequence[Objective], proposal: Proposal, request: Req
     state, reason = outcome.state, outcome.reason
     values = {name: float(value) for name, value in outcome.values.items() if math.isfinite(value)}
     missing = [name for name in ("error", "size", *(o.name for o in objectives)) if name not in values]
-    if state == "done" and missing:
+    if state in ("done", "scored") and missing:
         state, reason = "failed", f"{missing[0]} must be finite, got {outcome.values.get(missing[0], 'none')}"
     score = {} if proposal.score is None else {"score": proposal.score}
     return Evaluation(request.id, 0, request.genes, state, values, reason, {**outcome.details, **score})

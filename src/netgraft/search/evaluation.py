@@ -13,7 +13,7 @@ import numpy as np
 from netgraft.records import canonical_json
 from netgraft.search.space import Genes
 
-State = Literal["done", "rejected", "skipped", "failed"]
+State = Literal["done", "scored", "rejected", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Evaluation:
         id: its number in the search, from 0.
         batch: the batch it belongs to, from 0.
         genes: the candidate.
-        state: ``done``, ``rejected`` (exceeds a limit, never trained), ``skipped`` or ``failed``.
+        state: ``done``; ``scored`` (its values and weights came free, with the problem's first front); ``rejected``
+            (exceeds a limit, never trained); ``skipped``; or ``failed``.
         values: the value of each objective, SI.
         reason: why it is not done.
         details: JSON; ``score`` is the strategy's estimate, the rest is the problem's.
@@ -88,6 +89,11 @@ class Evaluation:
     reason: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def valued(self) -> bool:
+        """Whether it has values and weights, and may be a point of the front."""
+        return self.state in ("done", "scored")
 
     @property
     def trained(self) -> bool:

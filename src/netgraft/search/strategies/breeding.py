@@ -61,7 +61,7 @@ class Breeder:
 
     def continued(self, done: Sequence[Evaluation], count: int) -> list[Child]:
         """Return up to `count` members of the front to train on from their own weights, that of least error first."""
-        if self._setup.continued is None or count < 1:
+        if self._setup.continued is None or count < 1 or not done:
             return []
         front, _ = self._front(done)
         best = min(front, key=lambda evaluation: (evaluation.values["error"], evaluation.id))

@@ -45,6 +45,7 @@ class Nested:
         self._setup = setup
         self._candidates = Candidates(setup)
         self._done: list[Evaluation] = []
+        self._free: list[Evaluation] = []
         self._batch = 0
         self._asks = 0
 
@@ -64,6 +65,7 @@ class Nested:
         """Take in the errors of a batch."""
         self._candidates.tell(evaluations)
         self._done += [evaluation for evaluation in evaluations if evaluation.state == "done"]
+        self._free += [evaluation for evaluation in evaluations if evaluation.state == "scored"]
         self._batch += 1
         self._asks = 0
 
@@ -92,6 +94,7 @@ class Nested:
             pool += children
         kept = min(len(starts), (n + 1) // 2)
         first = [Proposal(pool[i], None, float(scores[i])) for i in range(kept)]
+        first += [Proposal(child.genes, child.parent) for child in breeder.continued(self._free, n // 4)]
         chosen = self._spread(pool, scores, n)
         picked = [Proposal(breeder.settled(pool[i], starts), None, float(scores[i])) for i in chosen]
         return _distinct([*first, *(item for item in picked if self._candidates.is_new(item.genes))])[:n]
