@@ -50,7 +50,7 @@ def child(table: str, seed: int, budget_s: float, stop: bool) -> None:
 
         def on_batch(report: Any) -> None:
             now = time.process_time() - imported
-            done.extend(e for e in report.evaluations if e.state == "done")
+            done.extend(e for e in report.evaluations if e.valued)
             points = np.array([[e.values["error"], e.values["size"]] for e in done])
             networks = int(non_dominated(points).sum()) if done else 0
             history.append(

@@ -1,7 +1,7 @@
 """How fast: CPU-seconds until the front is as good on test rows as that of Optuna's NSGA-II and DeepHyper's CBO.
 
-    python -m benchmarks.search_speed [--seeds 5] [--budget 150] [--netgraft-budget 30] [--tables NAME,...]
-                                      [--methods NAME,...] [--shard 0/2] [--ablation] [--quick] [--report]
+    python -m benchmarks.search_speed [--seeds 5] [--budget 150] [--netgraft-budget 30] [--embedding quantile|linear]
+                                      [--tables NAME,...] [--methods NAME,...] [--shard 0/2] [--ablation] [--quick] [--report]
 
 All search one space with the same rows, batch sizes and epoch caps, each in one process with one thread. After every
 evaluation (Netgraft: every batch) the front on validation rows is judged on test rows. A target is the final value of
@@ -37,7 +37,7 @@ SHARES = (1.0, 0.95)
 
 def run_cell(task: Task, method: str, seed: int, given: argparse.Namespace) -> Row:
     """Run one search and return its curve."""
-    problem = Problem(prepare(task, seed=seed, seconds=None))
+    problem = Problem(prepare(task, seed=seed, seconds=None), given.embedding)
     started = time.monotonic()
     if method == "netgraft":
         watched = search_netgraft(problem, task, seed, given.netgraft_budget)
@@ -75,7 +75,14 @@ def run(given: argparse.Namespace, raw: Raw) -> None:
     shard, shards = map(int, given.shard.split("/"))
     for seed, source, method in cells[shard::shards]:
         budget = given.netgraft_budget if method == "netgraft" else given.budget
-        cell = {"table": source.name, "method": method, "seed": seed, "rows": given.rows, "budget": budget}
+        cell = {
+            "table": source.name,
+            "method": method,
+            "seed": seed,
+            "rows": given.rows,
+            "budget": budget,
+            "embedding": given.embedding,
+        }
         if raw.has(**cell):
             continue
         rows = sample(source, seed=seed, rows=given.rows)
@@ -217,6 +224,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=150.0, help="CPU-seconds of each peer")
     parser.add_argument("--netgraft-budget", type=float, default=30.0, help="CPU-seconds of Netgraft")
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--embedding", choices=("quantile", "linear"), default="quantile", help="of numbers, for all")
     parser.add_argument("--tables", help=f"comma-separated; default {','.join(TABLES)}")
     parser.add_argument("--methods", help=f"comma-separated; default {','.join(METHODS)}")
     parser.add_argument("--shard", default="0/1", help="run only this share of the cells, such as 0/2")
@@ -228,11 +236,12 @@ def main() -> None:
         values: dict[str, Any] = {"seeds": 1, "rows": 8_000, "budget": 12.0, "netgraft_budget": 6.0}
         given = argparse.Namespace(**vars(given) | values | {"tables": given.tables or "kth_mesh,nsl_kdd"})
     torch.set_num_threads(1)
-    raw = Raw("search_speed", ("table", "method", "seed", "rows", "budget"), quick=given.quick)
+    raw = Raw("search_speed", ("table", "method", "seed", "rows", "budget", "embedding"), quick=given.quick)
     if not given.report:
         run(given, raw)
     wanted = {given.budget, given.netgraft_budget}
-    text = summary([row for row in raw.rows() if row["rows"] == given.rows and row["budget"] in wanted])
+    rows = [row for row in raw.rows() if row["rows"] == given.rows and row["budget"] in wanted]
+    text = summary([row for row in rows if row["embedding"] == given.embedding])
     if given.report:
         page("search_speed", "Search speed against Optuna and DeepHyper", __doc__, text, raw)
     print(text)

@@ -1,8 +1,9 @@
 """The searches that are compared, over one space of plain networks: Optuna, DeepHyper and Netgraft.
 
 The space: 1 to 3 hidden layers, each of 8 to 256 units, three activations, dropout, batch size, learning rate, weight
-decay. All get the same encoded rows: standardised numbers, codes through embeddings of 4 numbers. A network is at most
-40 epochs of AdamW. The peers train one network after another in a plain loop with patience, as a user of theirs would;
+decay. All get the same encoded rows and the same embedding: either plain standardised numbers, or for each number a
+piecewise-linear function over 32 quantile bins into 2 learned numbers, with a linear path from there to the output; codes
+through embeddings of 4 numbers. A network is at most 40 epochs of AdamW. The peers train one network after another in a plain loop with patience, as a user of theirs would;
 in the ablation they get Netgraft's batched training for 24 candidates at a time.
 """
 
@@ -29,7 +30,9 @@ from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.problem import NetworkProblem, Pace
 from netgraft.lifecycle.space import network_space, restricted
 from netgraft.lifecycle.workers import Workers
+from netgraft.root import FINEST_BINS, Basis
 from netgraft.root.layers import size_bytes
+from netgraft.root.stack import fresh
 from netgraft.runtime import Architecture, Network
 from netgraft.runtime.encoding import Inputs
 from netgraft.runtime.model import finish, softmax
@@ -43,7 +46,7 @@ ACTIVATIONS = ("relu", "silu", "tanh")
 DROPOUTS = (0.0, 0.05, 0.1, 0.2, 0.3)
 BATCHES = (128, 256, 512)
 RATES, DECAYS = (3e-4, 3e-2), (1e-6, 1e-1)
-CATEGORY = 4
+CATEGORY, TOKEN = 4, 2
 EPOCHS, PATIENCE = 40, 8
 BATCHED = 24
 POPULATION = 20
@@ -54,20 +57,37 @@ class Problem:
     """What every search is given: encoded rows, sizes, and how to judge."""
 
     prepared: Prepared
+    embedding: str
+
+    @property
+    def basis(self) -> Basis:
+        """Return the bins of the embedding."""
+        return self.prepared.bases[self.embedding]
+
+    @property
+    def fixed(self) -> Genes:
+        """Return the genes of Netgraft's space that this comparison fixes."""
+        embedded = {"bins": FINEST_BINS, "token": TOKEN} if self.embedding == "quantile" else {}
+        coded = {"category": CATEGORY} if self.prepared.data.slots else {}
+        skip = self.embedding == "quantile"
+        return {"basis": self.embedding, **embedded, **coded, "members": 1, "skip": skip, "distill": 0.0}
 
     def architecture(self, genes: Mapping[str, Any]) -> Architecture:
         """Return the network that genes stand for."""
         data = self.prepared.data
         widths = tuple(int(genes[f"width_{i}"]) for i in range(1, int(genes["depth"]) + 1))
         return Architecture(
-            data.inputs.numeric.shape[1], data.slots, data.outputs, basis="linear", bins=1, token=1,
+            data.inputs.numeric.shape[1], data.slots, data.outputs,
+            basis=self.embedding, bins=int(self.fixed.get("bins", 1)), token=int(self.fixed.get("token", 1)),
             category=CATEGORY if data.slots else 1, widths=widths, members=1, activation=genes["activation"],
-            skip=False,
+            skip=bool(self.fixed["skip"]),
         )  # fmt: skip
 
     def size(self, genes: Mapping[str, Any]) -> float:
         """Return the bytes of the network as Netgraft would store it."""
-        return float(size_bytes(self.architecture(genes), self.prepared.encoding, None, self.prepared.output.kind))
+        bins = None if self.embedding == "linear" else self.basis.counts(FINEST_BINS)
+        kind = self.prepared.output.kind
+        return float(size_bytes(self.architecture(genes), self.prepared.encoding, bins, kind))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -91,25 +111,45 @@ class Problem:
 
 
 class Plain(nn.Module):
-    """A plain network: embeddings of codes beside the numbers, hidden layers, a head."""
+    """A plain network: embedded numbers beside embeddings of codes, hidden layers, a head, perhaps a linear path."""
 
-    def __init__(self, a: Architecture, dropout: float) -> None:
-        """Build it with torch's own initial weights."""
+    def __init__(self, problem: Problem, genes: Mapping[str, Any], seed: int) -> None:
+        """Build it with torch's own initial weights, the embedding of numbers with Netgraft's."""
         super().__init__()
+        a, dropout = problem.architecture(genes), genes["dropout"]
+        self.projection: nn.Parameter | None = None
+        if a.basis != "linear":
+            first = fresh(a, problem.basis, np.random.default_rng(seed))["projection"]
+            self.projection = nn.Parameter(torch.from_numpy(first))  # [d, bins, token]
+            self.lower, self.inverse = _bins(problem.basis)
         self.tables = nn.ModuleList(nn.Embedding(slots, a.category) for slots in a.slots)
         kinds = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
         steps: list[nn.Module] = []
-        before = a.numeric + len(a.slots) * a.category
+        before = a.tokens
         for width in a.widths:
             steps += [nn.Linear(before, width), kinds[a.activation]()]
             steps += [nn.Dropout(dropout)] if dropout else []
             before = width
         self.body = nn.Sequential(*steps, nn.Linear(before, a.outputs))
+        self.skip = nn.Linear(a.tokens, a.outputs, bias=False) if a.skip else None
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Return outputs [b, c]."""
+        if self.projection is not None:
+            values = ((numeric.t().unsqueeze(2) - self.lower) * self.inverse).clamp_(0, 1)  # [d, b, bins]
+            numeric = torch.bmm(values, self.projection).permute(1, 0, 2).flatten(1)  # [b, d * token]
         parts = [numeric, *(table(codes[:, j]) for j, table in enumerate(self.tables))]
-        return self.body(torch.cat(parts, dim=1) if len(parts) > 1 else numeric)
+        tokens = torch.cat(parts, dim=1) if len(parts) > 1 else numeric
+        return self.body(tokens) if self.skip is None else self.body(tokens) + self.skip(tokens)
+
+
+def _bins(basis: Basis) -> tuple[Tensor, Tensor]:
+    """Return the lower edge and the inverse width of each bin, each [d, 1, bins]; absent bins have inverse width 0."""
+    lower, inverse = (torch.zeros(len(basis.edges), 1, FINEST_BINS) for _ in range(2))
+    for j, edges in enumerate(basis.edges):
+        lower[j, 0, : len(edges) - 1] = torch.from_numpy(edges[:-1])
+        inverse[j, 0, : len(edges) - 1] = torch.from_numpy(1 / np.diff(edges))
+    return lower, inverse
 
 
 def train_plain(problem: Problem, genes: Mapping[str, Any], seed: int, clock: CpuClock) -> tuple[float, float]:
@@ -118,7 +158,7 @@ def train_plain(problem: Problem, genes: Mapping[str, Any], seed: int, clock: Cp
     fold = data.folds[0]
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
-    model = Plain(problem.architecture(genes), genes["dropout"])
+    model = Plain(problem, genes, seed)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=genes["learning_rate"], weight_decay=genes["weight_decay"], fused=True
     )
@@ -191,7 +231,7 @@ class Evaluator:
     def _train_batched(self, candidates: Sequence[Genes]) -> list[tuple[float, float]]:
         assert self._engine is not None
         space = self._engine.space
-        requests = [Request(self._count + i, space.nearest(_canonical(g))) for i, g in enumerate(candidates)]
+        requests = [Request(self._count + i, space.nearest(g | self.problem.fixed)) for i, g in enumerate(candidates)]
         outcomes = self._engine.refine(requests)
         found = []
         with self.clock.paused():
@@ -205,18 +245,12 @@ class Evaluator:
         return found
 
 
-def _canonical(genes: Genes) -> Genes:
-    """Return genes with what the space fixes."""
-    return genes | {"basis": "linear", "category": CATEGORY, "members": 1, "skip": False, "distill": 0.0}
-
-
-def restriction(prepared: Prepared) -> dict[str, str]:
+def restriction(problem: Problem) -> dict[str, str]:
     """Return the ``--set`` settings that make Netgraft's space the one of this comparison."""
     settings = {f"width_{i}": ",".join(map(str, WIDTHS)) for i in DEPTHS}
-    settings |= {"depth": ",".join(map(str, DEPTHS)), "activation": ",".join(ACTIVATIONS), "basis": "linear"}
-    settings |= {"members": "1", "skip": "False", "batch": ",".join(map(str, BATCHES)), "distill": "0.0"}
-    settings |= {"dropout": ",".join(map(str, DROPOUTS))}
-    return settings | ({"category": str(CATEGORY)} if prepared.data.slots else {})
+    settings |= {"depth": ",".join(map(str, DEPTHS)), "activation": ",".join(ACTIVATIONS)}
+    settings |= {"batch": ",".join(map(str, BATCHES)), "dropout": ",".join(map(str, DROPOUTS))}
+    return settings | {name: str(value) for name, value in problem.fixed.items()}
 
 
 def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
@@ -229,7 +263,7 @@ def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
         has_codes=bool(data.slots),
         taught=data.soft is not None,
     )
-    space = restricted(space, restriction(prepared))
+    space = restricted(space, restriction(problem))
     pace = Pace(lambda: None, None, 4e9)
     workers = Workers(data, prepared.bases, 1)
     return NetworkProblem(prepared, Profile.load("this"), space, pace, seed, lambda _: None, workers)
@@ -318,7 +352,7 @@ def search_netgraft(problem: Problem, task: Task, seed: int, budget_s: float) ->
         def on_batch(report: Any) -> None:
             seconds = clock()
             with clock.paused():
-                done.extend(e for e in report.evaluations if e.state == "done")
+                done.extend(e for e in report.evaluations if e.valued)
                 front = _front(done)
                 for evaluation in front:
                     if evaluation.id not in judged:
@@ -330,11 +364,11 @@ def search_netgraft(problem: Problem, task: Task, seed: int, budget_s: float) ->
 
         return driven(networks, strategy, journal, on_batch=on_batch, **rest)
 
-    settings = product.SearchSettings(budget_s=budget_s, seed=seed, jobs=1, settings=restriction(problem.prepared))
+    settings = product.SearchSettings(budget_s=budget_s, seed=seed, jobs=1, settings=restriction(problem))
     began = time.monotonic()  # functions that took the clock as a default argument keep the real one: same origin
     with (
         mock.patch.object(product, "drive", watching),
-        mock.patch.object(time, "monotonic", lambda: began + clock()),
+        mock.patch.object(time, "monotonic", lambda: began + clock()),  # noqa: PT008 it is a clock, not a value
     ):
         product.search_front(task, settings)
     return watched

@@ -159,7 +159,9 @@ def numeric_range(values: FloatArray) -> tuple[float, float, float, float]:
     low, high = float(values.min()), float(values.max())
     below, center, above = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
     deviation = float(values.std(dtype=np.float64))
-    scale = (above - below) / _NORMAL_IQR or max(deviation, max(high - center, center - low) * _TRUTH_SCALE)
+    scale = (above - below) / _NORMAL_IQR
+    if not usable(scale):
+        scale = max(deviation, max(high - center, center - low) * _TRUTH_SCALE)
     if not usable(scale):
         return center, 1.0, low, high
     if high - center > _EXTREME * scale:
