@@ -126,16 +126,13 @@ class NetworkProblem:
         """Return the nested root that scores candidates and that they start from, trained once."""
         if self.nested is not None:
             return self.nested
-        data = self.prepared.data
-        numeric, rows = data.inputs.numeric.shape[1], len(data.train_rows)
-        architecture = Architecture(
-            numeric, data.slots, data.outputs,
-            basis="quantile" if numeric else "linear", bins=FINEST_BINS if numeric else 1,
-            token=2 if numeric else 1, category=4, widths=(_NESTED_WIDTH,) * 4,
-        )  # fmt: skip
-        batch = 256 if rows >= 4_000 else 128
-        recipe = NestedRecipe(architecture, batch=min(batch, rows))
-        basis = self.prepared.bases[architecture.basis]
+        rows = len(self.prepared.data.train_rows)
+        batch = min(256 if rows >= 4_000 else 128, rows)
+        likely: Genes = {"basis": "quantile", "bins": 32, "token": 2, "category": 4, "activation": "relu", "depth": 4}
+        base = self.recipe(self.space.nearest({**likely, "batch": batch})).architecture
+        architecture = replace(base, widths=(_NESTED_WIDTH,) * 4, members=1, skip=True)
+        data, basis = self.prepared.data, self.prepared.bases[architecture.basis]
+        recipe = NestedRecipe(architecture, batch=batch)
         self._training = NestedTraining(recipe, data, basis, seed=child_seed(self.seed, "nested"))
         steps = int(np.clip(_EPOCHS * rows / batch, 60, _NESTED_STEPS))
         self.nested = self._training.train(steps, self.pace.nested_s)

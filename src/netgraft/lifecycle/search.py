@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 
@@ -40,6 +39,8 @@ from netgraft.units import Limit, parse_quantity
 
 DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
+# Shares of the time left that a batch gets: at the beginning, more per share of the budget done; and when all of it.
+_FIRST_SLICE, _SLICE_GROWTH, _LAST_SLICE = 0.13, 0.2, 0.17
 #: Settings of ``--set`` that are not genes of the space.
 OWN_SETTINGS = {"memory": "most bytes that training may use, such as 4GB"}
 
@@ -324,13 +325,12 @@ def _pace(settings: SearchSettings, clock: Clock) -> Pace:
     budget = settings.budget_s
     if budget is None:
         return Pace(lambda: None, None, memory)
-    generations = int(np.clip(budget / 15, 2, 12))
 
     def slice_s() -> float:
-        """Return a share of what is left that grows from generation to generation."""
+        """Return a share of what is left that grows towards the end, where it is all."""
         left = max(0.2, clock.remaining() - _reserve(budget))
-        done = clock.elapsed() / budget
-        return left / max(1, round(generations * (1 - done)))
+        share = _FIRST_SLICE + _SLICE_GROWTH * clock.elapsed() / budget
+        return left if left < _LAST_SLICE * budget else share * left
 
     return Pace(slice_s, max(0.4, 0.06 * budget), memory)
 

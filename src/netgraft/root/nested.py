@@ -14,7 +14,7 @@ matrix), so shared units compute the same in every cut that has them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from netgraft.errors import SettingError
-from netgraft.root.basis import FINEST_BINS, Basis
+from netgraft.root.basis import Basis
 from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Batch, Batches, Data
 from netgraft.root.extract import cut_parameters
@@ -54,7 +54,7 @@ class NestedRecipe:
     """How a nested root is built and trained.
 
     Attributes:
-        architecture: the largest cut; its basis must be ``linear`` or have the finest bins.
+        architecture: the largest cut.
         width_choices: units a layer of a cut may have.
         learning_rate, weight_decay, batch: of AdamW.
         wiring: ``square`` or ``shells``.
@@ -115,9 +115,7 @@ class NestedTraining:
             seed: of initial weights, minibatches and random cuts.
         """
         a = recipe.architecture
-        if a.basis != "linear":
-            a = replace(a, bins=FINEST_BINS)
-        self._recipe, self._data = replace(recipe, architecture=a), data
+        self._recipe, self._data = recipe, data
         folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
         stacked = {name: np.stack([made[name] for made in folds]) for name in folds[0]}
         self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
