@@ -1,7 +1,8 @@
 """How fast: CPU-seconds until the front is as good on test rows as that of Optuna's NSGA-II and DeepHyper's CBO.
 
     python -m benchmarks.search_speed [--seeds 5] [--budget 150] [--netgraft-budget 30] [--embedding quantile|linear]
-                                      [--tables NAME,...] [--methods NAME,...] [--shard 0/2] [--ablation] [--quick] [--report]
+                                      [--tables NAME,...] [--methods NAME,...] [--shard 0/2] [--ablation] [--quick]
+                                      [--report]
 
 All search one space with the same rows, batch sizes and epoch caps, each in one process with one thread. After every
 evaluation (Netgraft: every batch) the front on validation rows is judged on test rows. A target is the final value of

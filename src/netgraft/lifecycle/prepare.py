@@ -24,7 +24,7 @@ from netgraft.root import (
     teacher_outputs,
     tree_basis,
 )
-from netgraft.runtime import Encoding, Inputs, Network, Output
+from netgraft.runtime import Encoding, Inputs, Network, Output, Trees
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import Part, finish, softmax
 from netgraft.seeds import child_seed, generator
@@ -123,6 +123,7 @@ def prepare(task: Task, *, seed: int, seconds: float | None) -> Prepared:
     notes = list(task.notes)
     output, data, grown = _choose_transform(task, inputs, folds, seed, allowed, notes)
     trees = _trees_reference(data, grown, output)
+    trees = replace(trees, part=_regrown(data, grown, seed, allowed(0.4)))
     linear = _linear_reference(task, data, output, seed)
     bases = _bases(data, grown, seed)
     soft = _soft_rows(data, grown, seed, None if seconds is None else 0.4 * seconds)
@@ -199,22 +200,45 @@ def _grow(data: Data, seed: int, deadline: float | None) -> list[GrownTrees]:
         rounds = None if len(fold.validation) else max(1, round(float(np.mean([g.rounds for g in grown]))))
         now = time.monotonic()
         share = None if deadline is None else now + max(0.0, deadline - now) / (len(data.folds) - f)
-        grown.append(
-            fit_trees(
-                data.inputs,
-                data.target,
-                kind="classification" if data.is_classification else "regression",
-                outputs=data.outputs,
-                slots=data.slots,
-                train=fold.train,
-                validation=fold.validation,
-                weights=data.row_weights,
-                seed=child_seed(seed, "trees", f),
-                rounds=rounds,
-                deadline=share,
-            )
-        )
+        grown.append(_fit_trees(data, seed, f, fold.train, fold.validation, rounds, share))
     return grown
+
+
+def _regrown(data: Data, grown: list[GrownTrees], seed: int, deadline: float | None) -> Trees:
+    """Return the trees to deploy: with one split those of as many rounds on all rows, validation rows included.
+
+    The numbers of the reference stay those of the trees that have not seen the validation rows, and so does the teacher.
+    """
+    last = grown[-1]
+    if len(data.folds) > 1:
+        return last.trees  # the last of repeated splits has grown on all rows
+    again = _fit_trees(data, seed, 0, np.arange(len(data.inputs)), np.zeros(0, np.int64), last.rounds, deadline)
+    return again.trees if again.rounds == last.rounds else last.trees
+
+
+def _fit_trees(
+    data: Data,
+    seed: int,
+    fold: int,
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    rounds: int | None,
+    deadline: float | None,
+) -> GrownTrees:
+    """Return trees grown on some rows of the data."""
+    return fit_trees(
+        data.inputs,
+        data.target,
+        kind="classification" if data.is_classification else "regression",
+        outputs=data.outputs,
+        slots=data.slots,
+        train=train,
+        validation=validation,
+        weights=data.row_weights,
+        seed=child_seed(seed, "trees", fold),
+        rounds=rounds,
+        deadline=deadline,
+    )
 
 
 def _trees_reference(data: Data, grown: list[GrownTrees], output: Output) -> Reference:
