@@ -3,9 +3,9 @@
 The space: 1 to 3 hidden layers, each of 8 to 256 units, three activations, dropout, batch size, learning rate, weight
 decay. All get the same encoded rows and the same embedding: either plain standardised numbers, or for each number a
 piecewise-linear function over 32 quantile bins into 2 learned numbers, with a linear path from there to the output;
-codes through embeddings of 4 numbers. A network is at most 40 epochs of AdamW. The peers train one network after another
-in a plain loop with patience, as a user of theirs would; in the ablation they get Netgraft's batched training for 24
-candidates at a time.
+codes through embeddings of 4 numbers. A network is at most 40 epochs of AdamW. The peers train one network after
+another in a plain loop with patience, as a user of theirs would; in the ablation they get Netgraft's batched training
+for 24 candidates at a time.
 """
 
 from __future__ import annotations

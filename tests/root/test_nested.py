@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from learnable import SLOTS, made_data
 
-from netgraft.errors import SettingError
+from netgraft.errors import ModelError, SettingError
 from netgraft.root import (
     Architecture,
     Basis,
@@ -16,7 +19,11 @@ from netgraft.root import (
     NestedRecipe,
     NestedTraining,
     cut_architecture,
+    extract,
     quantile_edges,
+    root_from_parts,
+    root_tensors,
+    root_to_json,
     to_network,
 )
 from netgraft.runtime.network import forward
@@ -47,11 +54,24 @@ cuts = st.integers(0, 3).flatmap(
 @settings(max_examples=30, deadline=None)
 @given(cut=cuts)
 def test_extract_equals_root(nested, cut):
-    data, basis, training, root = nested
-    network = to_network(cut_architecture(root.recipe.architecture, cut), basis, root.cut(cut, 0))
+    data, _, training, root = nested
     rows = data.folds[0].validation
-    outputs = network.outputs(data.inputs.take(rows)).mean(axis=1)
-    assert data.error(outputs, rows) == pytest.approx(float(training.errors([cut])[0]), abs=1e-5)
+    inputs = data.inputs.take(rows)
+    outputs = extract(root, cut).outputs(inputs)
+    np.testing.assert_allclose(outputs, root(inputs, cut), atol=1e-5)
+    assert data.error(outputs.mean(axis=1), rows) == pytest.approx(float(training.errors([cut])[0]), abs=1e-5)
+
+
+def test_a_root_is_stored_and_read_back(nested):
+    data, _, training, root = nested
+    text, tensors = json.loads(json.dumps(root_to_json(root))), safetensors.numpy.save(root_tensors(root))
+    again = root_from_parts(text, safetensors.numpy.load(tensors))
+    inputs = data.inputs.take(slice(0, 9))
+    assert np.array_equal(again(inputs, training.largest), root(inputs, training.largest))
+    with pytest.raises(ModelError, match=r"a nested root must be of format 1, got 2"):
+        root_from_parts({**text, "format": 2}, root_tensors(root))
+    with pytest.raises(ModelError, match=r"must have \d+ edges, got 0"):
+        root_from_parts(text, root.parameters)
 
 
 @settings(max_examples=30, deadline=None)

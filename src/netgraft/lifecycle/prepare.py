@@ -207,7 +207,7 @@ def _grow(data: Data, seed: int, deadline: float | None) -> list[GrownTrees]:
 def _regrown(data: Data, grown: list[GrownTrees], seed: int, deadline: float | None) -> Trees:
     """Return the trees to deploy: with one split those of as many rounds on all rows, validation rows included.
 
-    The numbers of the reference stay those of the trees that have not seen the validation rows, and so does the teacher.
+    The numbers of the reference stay those of the trees that have not seen the validation rows; so does the teacher.
     """
     last = grown[-1]
     if len(data.folds) > 1:

@@ -40,6 +40,8 @@ _STEPS = (300, 1_500)
 _LEAST_STEPS = 500
 # What one optimiser step of any group costs beside its candidates' own work, in multiply-adds.
 _STEP_FLOOR = 3e7
+# Without a time limit a group trains for at most so many multiply-adds (some ten seconds), but for the least steps.
+_GROUP_WORK = 8e10
 # Candidates with less work per step train in one stack whatever their batch.
 _SMALL_WORK = 2e7
 _SMALL = ("small",)
@@ -223,10 +225,10 @@ class NetworkProblem:
         rows = len(self.prepared.data.train_rows)
         low, high = _STEPS
         epochs = _EPOCHS * rows / max(1, min(first.batch, rows))
-        steps = int(np.clip(epochs, low, high if self.pace.slice_s() is None else 4 * high))
+        work = sum(_work(recipes[i]) for i in members) * len(self.prepared.data.folds) + _STEP_FLOOR
+        timed = self.pace.slice_s() is not None
+        steps = int(np.clip(epochs, low, 4 * high if timed else np.clip(_GROUP_WORK / work, low, high)))
         starts = tuple(self._start(requests[i], recipes[i]) for i in members)
-        load = sum(_work(recipes[i]) for i in members) * steps * len(self.prepared.data.folds)
-        load += _STEP_FLOOR * steps
         costs = np.array([self.architecture_cost(recipes[i].architecture)["size"] for i in members])
         return Group(
             recipes=tuple(recipes[i] for i in members),
@@ -234,7 +236,7 @@ class NetworkProblem:
             sizes=costs,
             schedule=Schedule(steps, (0.3, 0.6) if len(members) >= 8 else ()),
             seed=child_seed(self.seed, "group", *(requests[i].id for i in members)),
-            load=load,
+            load=work * steps,
         )
 
     def _start(self, request: Request, recipe: Recipe) -> dict[str, np.ndarray] | None:

@@ -6,7 +6,15 @@ from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Data, Fold, SoftRows, fold_weights, resample_columns
 from netgraft.root.extract import to_network
 from netgraft.root.linear import fit_linear
-from netgraft.root.nested import NestedRecipe, NestedRoot, NestedTraining
+from netgraft.root.nested import (
+    NestedRecipe,
+    NestedRoot,
+    NestedTraining,
+    extract,
+    root_from_parts,
+    root_tensors,
+    root_to_json,
+)
 from netgraft.root.population import Population, Recipe, Schedule, Trained, mix_members, validation_outputs
 from netgraft.runtime.network import Architecture
 
@@ -27,6 +35,7 @@ __all__ = [
     "SoftRows",
     "Trained",
     "cut_architecture",
+    "extract",
     "fit_linear",
     "fit_trees",
     "fold_weights",
@@ -34,6 +43,9 @@ __all__ = [
     "quantile_edges",
     "random_frequencies",
     "resample_columns",
+    "root_from_parts",
+    "root_tensors",
+    "root_to_json",
     "teacher_outputs",
     "to_network",
     "tree_basis",

@@ -13,19 +13,20 @@ matrix), so shared units compute the same in every cut that has them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from netgraft.errors import SettingError
+from netgraft.errors import ModelError, SettingError
 from netgraft.root.basis import Basis
 from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Batch, Batches, Data
-from netgraft.root.extract import cut_parameters
+from netgraft.root.extract import cut_parameters, to_network
 from netgraft.root.optimiser import StackedAdamW
 from netgraft.root.population import (
     Progress,
@@ -38,6 +39,7 @@ from netgraft.root.population import (
     spread,
 )
 from netgraft.root.stack import Forward, StackShape, fresh
+from netgraft.runtime import Inputs, Network
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.network import Architecture
 from netgraft.seeds import child_seed, generator
@@ -79,10 +81,30 @@ class NestedRecipe:
 
 @dataclass(frozen=True)
 class NestedRoot:
-    """A trained nested root: every parameter of every fold, [F, ...] by name; heads carry their depth (``head@2``)."""
+    """A trained nested root, a function of inputs and a cut.
+
+    Attributes:
+        recipe: how it was built; its architecture is the largest cut.
+        parameters: of every fold, [F, ...] by name; heads carry their depth (``head@2``).
+        basis: the finest basis of its kind.
+    """
 
     recipe: NestedRecipe
     parameters: dict[str, np.ndarray]
+    basis: Basis
+
+    @torch.no_grad()
+    def __call__(self, inputs: Inputs, cut: Cut, fold: int = -1) -> FloatArray:
+        """Return the outputs of a cut in one fold; float32 [n, k, c].
+
+        Raises:
+            SettingError: the cut is not contained in the root.
+        """
+        network = cut_architecture(self.recipe.architecture, cut)
+        parameters = {name: torch.from_numpy(value[None]) for name, value in self.cut(cut, fold).items()}
+        forward = Forward(StackShape.of([network]), {self.basis.kind: self.basis})
+        outputs = forward(parameters, torch.from_numpy(inputs.numeric), torch.from_numpy(inputs.codes))  # [k, c, n]
+        return np.ascontiguousarray(outputs.permute(2, 0, 1).numpy())
 
     def cut(self, cut: Cut, fold: int) -> dict[str, np.ndarray]:
         """Return the parameters of one cut in one fold, as `netgraft.root.extract.to_network` takes them.
@@ -102,6 +124,51 @@ class NestedRoot:
         return {name: np.ascontiguousarray(value) for name, value in sliced.items()}
 
 
+def extract(root: NestedRoot, cut: Cut, fold: int = -1) -> Network:
+    """Return a cut as a plain network that computes the same in NumPy alone.
+
+    Raises:
+        SettingError: the cut is not contained in the root.
+    """
+    return to_network(cut_architecture(root.recipe.architecture, cut), root.basis, root.cut(cut, fold))
+
+
+def root_to_json(root: NestedRoot) -> dict[str, Any]:
+    """Return what is stored of a root beside its tensors."""
+    recipe = asdict(root.recipe) | {"architecture": root.recipe.architecture.to_json()}
+    recipe["width_choices"] = list(recipe["width_choices"])
+    return {"format": 1, "recipe": recipe, "basis": root.basis.kind, "edges": [len(e) for e in root.basis.edges]}
+
+
+def root_tensors(root: NestedRoot) -> dict[str, np.ndarray]:
+    """Return the tensors of a root by name, as safetensors stores them."""
+    stored = dict(root.parameters)
+    if root.basis.edges:
+        stored["@edges"] = np.concatenate(root.basis.edges)
+    if root.basis.frequencies is not None:
+        stored["@frequencies"] = root.basis.frequencies
+    return stored
+
+
+def root_from_parts(value: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> NestedRoot:
+    """Return the root stored by `root_to_json` and `root_tensors`.
+
+    Raises:
+        ModelError: it is of another format, or its edges do not add up.
+    """
+    if value.get("format") != 1:
+        raise ModelError(f"a nested root must be of format 1, got {value.get('format')!r}")
+    recipe, edges = dict(value["recipe"]), tensors.get("@edges", np.zeros(0, np.float32))
+    if sum(value["edges"]) != len(edges):
+        raise ModelError(f"a nested root must have {sum(value['edges'])} edges, got {len(edges)}")
+    recipe["architecture"] = Architecture.from_json(recipe["architecture"])
+    recipe["width_choices"] = tuple(recipe["width_choices"])
+    parts = tuple(np.split(edges, np.cumsum(value["edges"])[:-1])) if len(edges) else ()
+    basis = Basis(str(value["basis"]), parts, tensors.get("@frequencies"))
+    parameters = {name: array for name, array in tensors.items() if not name.startswith("@")}
+    return NestedRoot(NestedRecipe(**recipe), parameters, basis)
+
+
 class NestedTraining:
     """A nested root in training, one copy per fold side by side."""
 
@@ -115,7 +182,7 @@ class NestedTraining:
             seed: of initial weights, minibatches and random cuts.
         """
         a = recipe.architecture
-        self._recipe, self._data = recipe, data
+        self._recipe, self._data, self._basis = recipe, data, basis
         folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
         stacked = {name: np.stack([made[name] for made in folds]) for name in folds[0]}
         self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
@@ -151,7 +218,7 @@ class NestedTraining:
             clock.step += 1
         best, _ = self._better(best, best_error)
         self._optimiser = self._optimise(best)
-        return NestedRoot(self._recipe, self._state())
+        return NestedRoot(self._recipe, self._state(), self._basis)
 
     def _better(self, best: dict[str, np.ndarray], best_error: float) -> tuple[dict[str, np.ndarray], float]:
         """Return the present state and error of the largest and smallest cut, or the given ones if these are better."""
