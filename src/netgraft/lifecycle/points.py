@@ -23,6 +23,9 @@ from netgraft.tables import Rows
 
 _STACKED_NETWORKS = 5
 _LEAST_WEIGHT = 0.03
+_SHRINKAGE = 0.5
+# A family whose least error is more than this many times the least of all is not worth averaging with.
+_COMPARABLE = 1.3
 INTERVAL_LEVEL = 0.9
 
 
@@ -94,10 +97,15 @@ class PointMaker:
         return self._point(name, family, (part,), np.ones(1, np.float32), output, mixed.mean(axis=1, dtype=np.float32))
 
     def stack(self, points: Sequence[Point]) -> Point | None:
-        """Return the non-negative stack of the best points, or None when one of them has all the weight."""
+        """Return the stack of the best points, or None when there are not two to mix.
+
+        The weights are those of a greedy blend on the validation rows, drawn towards equal weights of the best network
+        and the trees: errors on one set of validation groups tell families apart less well than they seem to.
+        """
         best = sorted((p for p in points if p.family == "network"), key=lambda p: (p.values["error"], p.id))
         chosen = best[:_STACKED_NETWORKS] + [p for p in points if p.family != "network"]
-        weights = blend([p.mixed for p in chosen], self._target(), self.prepared.output.kind, self._weights())
+        greedy = blend([p.mixed for p in chosen], self._target(), self.prepared.output.kind, self._weights())
+        weights = (1 - _SHRINKAGE) * greedy + _SHRINKAGE * _equal(chosen)
         kept = [(p, w) for p, w in zip(chosen, weights, strict=True) if w >= _LEAST_WEIGHT]
         if len(kept) < 2:
             return None
@@ -165,6 +173,16 @@ class PointMaker:
         """Return the validation rows' weights."""
         weights = self.prepared.task.rows.weights
         return None if weights is None else weights[self.prepared.validation_rows]
+
+
+def _equal(points: Sequence[Point]) -> FloatArray:
+    """Return equal weights for the best network and the trees, if their errors are comparable; else for the better."""
+    least = min(p.values["error"] for p in points)
+    firsts = {p.family: i for i, p in reversed(list(enumerate(points))) if p.family in ("network", "trees")}
+    able = [i for i in firsts.values() if points[i].values["error"] <= _COMPARABLE * least]
+    weights = np.zeros(len(points), np.float32)
+    weights[able] = 1 / max(1, len(able))
+    return weights if able else np.full(len(points), 1 / len(points), np.float32)
 
 
 def cooled(part: Part, temperature: float) -> Part:

@@ -41,6 +41,8 @@ DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
 # Shares of the time left that a batch gets: at the beginning, more per share of the budget done; and when all of it.
 _FIRST_SLICE, _SLICE_GROWTH, _LAST_SLICE = 0.13, 0.2, 0.17
+# A stack is picked when its error is at most this many times the least.
+_AS_GOOD = 1.02
 #: Settings of ``--set`` that are not genes of the space.
 OWN_SETTINGS = {"memory": "most bytes that training may use, such as 4GB"}
 
@@ -362,8 +364,14 @@ def _points(
 
 
 def picked_id(points: Sequence[Point]) -> str:
-    """Return the id of the point with the least validation error; of equal ones the smallest."""
-    return min(points, key=lambda point: (point.values["error"], point.values["size"])).id
+    """Return the id of the point with the least validation error; of equal ones the smallest.
+
+    A stack is picked when it is as good as that but for 2 %: it averages models that err differently, so its error on
+    other rows is the least uncertain.
+    """
+    best = min(points, key=lambda point: (point.values["error"], point.values["size"]))
+    stacks = (p for p in points if p.family == "stack" and p.values["error"] <= _AS_GOOD * best.values["error"])
+    return next(stacks, best).id
 
 
 def space_bytes(problem: NetworkProblem) -> tuple[float, float]:

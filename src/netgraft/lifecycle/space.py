@@ -131,8 +131,8 @@ def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
     small = {"basis": "quantile", "bins": 8, "token": 1, "members": 1, "dropout": 0.0, "learning_rate": 1e-2}
     middle = {"basis": "quantile", "bins": 16, "token": 2, "members": 2, "dropout": 0.0, "learning_rate": 5e-3}
     large = {
-        "basis": "quantile", "bins": 32, "token": 8, "members": 8, "dropout": 0.1, "learning_rate": 2e-3,
-        "weight_decay": 3e-4, "category": 8,
+        "basis": "tree", "bins": 32, "token": 4, "members": 4, "dropout": 0.1, "learning_rate": 2e-3,
+        "weight_decay": 3e-4, "category": 4,
     }  # fmt: skip
     shapes: list[tuple[tuple[int, ...], dict[str, Any]]] = [
         ((128, 128), large),
