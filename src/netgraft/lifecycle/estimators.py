@@ -258,7 +258,7 @@ class NetgraftRegressor(RegressorMixin, _FrontEstimator):
     Attributes:
         front_: the points, as in ``front.json``.
         history_: hypervolume after each batch of candidates.
-        picked_: id of the point that predicts: the least validation error, unless `pick` chose another.
+        picked_: id of the point that predicts: that of `picked_id`, unless `pick` chose another.
         models_: the model of each point.
         n_features_in_, feature_names_in_: of the fit.
     """

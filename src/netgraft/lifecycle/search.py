@@ -108,7 +108,7 @@ class Front:
         task: what was searched for.
         settings: how.
         points: networks, smallest first, then references.
-        picked: id of the point with the least validation error.
+        picked: id of the point that is used unless another is asked for (`picked_id`).
         archive: everything that was tried.
         objectives: what counted.
         space: ``smallest_bytes``, ``largest_bytes`` and the values of each gene.
