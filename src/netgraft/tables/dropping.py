@@ -151,7 +151,10 @@ def _copies_numbers(x: NDArray[np.float64], y: NDArray[np.float64]) -> str | Non
         return None
     if np.abs(x - y).max() <= _SAME * spread:
         return "equal to the target"
-    slope = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
+    variation = float(((x - x.mean()) ** 2).sum())
+    if variation == 0:  # the squares of the smallest numbers are zero
+        return None
+    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / variation
     if np.abs(y - y.mean() - slope * (x - x.mean())).max() <= _SAME * spread:
         return "copy of the target in other units"
     order = np.lexsort((y, x))
