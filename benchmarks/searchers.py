@@ -258,7 +258,6 @@ def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
     """Return Netgraft's own problem over the space, without a time limit."""
     prepared, data = problem.prepared, problem.prepared.data
     space = network_space(
-        classes=data.outputs,
         rows=len(data.train_rows),
         has_numeric=True,
         has_codes=bool(data.slots),

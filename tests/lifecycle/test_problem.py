@@ -16,7 +16,7 @@ from netgraft.search import Request
 from netgraft.seeds import generator
 from netgraft.tables import Task
 
-SPACE = network_space(classes=1, rows=8_000, has_numeric=True, has_codes=True, taught=True)
+SPACE = network_space(rows=8_000, has_numeric=True, has_codes=True, taught=True)
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,6 @@ class NetworkProblem:
     parent_blob: Callable[[int], bytes | None]
     workers: Workers
     nested: NestedRoot | None = None
-    scored: int = 0
     _training: NestedTraining | None = field(default=None, repr=False)
     _scores: dict[Cut, float] = field(default_factory=dict, repr=False)
 
@@ -194,7 +193,6 @@ class NetworkProblem:
         new = sorted({cut for cut in cuts if cut not in self._scores}, key=lambda cut: (cut.depth, cut.widths))
         if new:
             self._scores |= dict(zip(new, map(float, self._training.errors(new)), strict=True))
-            self.scored += len(new)
         return np.array([self._scores[cut] for cut in cuts], np.float64)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:

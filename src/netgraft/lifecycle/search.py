@@ -15,7 +15,7 @@ from netgraft.devices import Profile
 from netgraft.errors import LimitError, OutputError, SettingError
 from netgraft.lifecycle.interrupts import undisturbed
 from netgraft.lifecycle.points import Point, PointMaker
-from netgraft.lifecycle.prepare import Prepared, prepare
+from netgraft.lifecycle.prepare import prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
 from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
 from netgraft.lifecycle.workers import Workers
@@ -28,7 +28,6 @@ from netgraft.search import (
     Objective,
     Setup,
     drive,
-    front_hypervolume,
     objectives_named,
     strategy_named,
     unmet_text,
@@ -248,7 +247,6 @@ def _search(
     prepared = prepare(task, seed=settings.seed, seconds=None if budget is None else 0.12 * budget)
     data = prepared.data
     space = network_space(
-        classes=data.outputs,
         rows=len(data.train_rows),
         has_numeric=data.inputs.numeric.shape[1] > 0,
         has_codes=bool(data.slots),
@@ -401,6 +399,3 @@ def genes_json(space: MixedSpace) -> list[dict[str, Any]]:
         else {"name": p.name, "low": p.low, "high": p.high}
         for p in space.parameters
     ]
-
-
-__all__ = ["Clock", "Front", "Prepared", "SearchSettings", "front_hypervolume", "search_front"]

@@ -16,11 +16,10 @@ _LEAST_CONTINUED_RATE = 4e-4
 SCORED_GENES = frozenset({"depth", *(f"width_{i}" for i in range(1, MAX_DEPTH + 1))})
 
 
-def network_space(*, classes: int, rows: int, has_numeric: bool, has_codes: bool, taught: bool) -> MixedSpace:
+def network_space(*, rows: int, has_numeric: bool, has_codes: bool, taught: bool) -> MixedSpace:
     """Return the space for a table.
 
     Args:
-        classes: outputs of the network; wide outputs make small token sizes pay less.
         rows: training rows; large batches exist only for large tables.
         has_numeric: whether there are numeric features.
         has_codes: whether there are code columns.
