@@ -163,8 +163,8 @@ def run(given: argparse.Namespace, raw: Raw) -> None:
             task = Task.read(
                 rows.train, target=rows.target, kind=rows.kind, group=rows.group, test=rows.test, seed=seed
             )
-            prepared = prepare(task, seed=seed, seconds=None)
-            trees = {reference.family: reference.error for reference in prepared.references}
+            prepared = prepare(task, seed=seed, teacher_s=None)
+            trees = {reference.family: reference.error for reference in prepared.teacher.references}
             common = {"table": source.name, "seed": seed, "steps": given.steps, "rows": given.rows, "references": trees}
             for stack in stacks():
                 if not raw.has(table=source.name, seed=seed, stack=stack.name):

@@ -31,7 +31,6 @@ GOAL_S = 5.0
 def child(table: str, seed: int, budget_s: float, stop: bool) -> None:
     """Search in this fresh process and print one JSON row."""
     import time
-    from unittest import mock
 
     frame: Any
     frame, options = _table(table, seed)
@@ -42,31 +41,22 @@ def child(table: str, seed: int, budget_s: float, stop: bool) -> None:
 
     imported = time.process_time()
     history: list[list[float]] = []
-    driven = product.drive
     done: list[Any] = []
 
-    def watching(*parts: Any, **rest: Any) -> Any:
-        told = rest.pop("on_batch")
-
-        def on_batch(report: Any) -> None:
-            now = time.process_time() - imported
-            done.extend(e for e in report.evaluations if e.valued)
-            points = np.array([[e.values["error"], e.values["size"]] for e in done])
-            networks = int(non_dominated(points).sum()) if done else 0
-            history.append(
-                [now, networks, float(points[:, 0].min()) if done else 1.0, report.hypervolume, report.trained]
-            )
-            told(report)
-            if stop and _usable(history, trivial) is not None:
-                raise KeyboardInterrupt  # ends the search in good order
-
-        return driven(*parts, on_batch=on_batch, **rest)
+    def on_batch(report: Any, _network: Any) -> None:
+        now = time.process_time() - imported
+        done.extend(e for e in report.evaluations if e.valued)
+        points = np.array([[e.values["error"], e.values["size"]] for e in done])
+        networks = int(non_dominated(points).sum()) if done else 0
+        history.append([now, networks, float(points[:, 0].min()) if done else 1.0, report.hypervolume, report.trained])
+        if stop and _usable(history, trivial) is not None:
+            raise KeyboardInterrupt  # ends the search in good order
 
     task = Task.read(frame, seed=seed, **options)
     read = time.process_time() - imported
     trivial = _trivial_error(task)
-    with mock.patch.object(product, "drive", watching):
-        product.search_front(task, product.SearchSettings(budget_s=budget_s, seed=seed, jobs=1))
+    settings = product.SearchSettings(budget_s=budget_s, seed=seed, jobs=1)
+    product.search_front(task, settings, on_batch=on_batch)
     usable = _usable(history, trivial)
     row = {
         "import_cpu_s": imported - before,

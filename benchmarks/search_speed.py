@@ -38,7 +38,7 @@ SHARES = (1.0, 0.95)
 
 def run_cell(task: Task, method: str, seed: int, given: argparse.Namespace) -> Row:
     """Run one search and return its curve."""
-    problem = Problem(prepare(task, seed=seed, seconds=None), given.embedding)
+    problem = Problem(prepare(task, seed=seed, teacher_s=None), given.embedding)
     started = time.monotonic()
     if method == "netgraft":
         watched = search_netgraft(problem, task, seed, given.netgraft_budget)

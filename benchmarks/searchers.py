@@ -37,7 +37,7 @@ from netgraft.root.stack import fresh
 from netgraft.runtime import Architecture, Network
 from netgraft.runtime.encoding import Inputs
 from netgraft.runtime.model import finish, softmax
-from netgraft.search import Request
+from netgraft.search import BatchReport, Evaluation, Request
 from netgraft.tables import METRICS, Task
 
 Genes = dict[str, Any]
@@ -261,7 +261,6 @@ def netgraft_problem(problem: Problem, seed: int) -> NetworkProblem:
         rows=len(data.train_rows),
         has_numeric=True,
         has_codes=bool(data.slots),
-        taught=data.soft is not None,
     )
     space = restricted(space, restriction(problem))
     pace = Pace(lambda: None, None, 4e9)
@@ -342,35 +341,22 @@ def search_netgraft(problem: Problem, task: Task, seed: int, budget_s: float) ->
     watched, clock = Watched(problem.bounds), CpuClock()
     test = problem.test_inputs()
     judged: dict[int, float] = {}
-    driven = product.drive
+    done: list[Evaluation] = []
 
-    def watching(networks: NetworkProblem, strategy: Any, journal: Any, **rest: Any) -> Any:
-        """Run the search; after each batch judge the new networks of its front."""
-        done: list[Any] = []
-        told = rest.pop("on_batch")
-
-        def on_batch(report: Any) -> None:
-            seconds = clock()
-            with clock.paused():
-                done.extend(e for e in report.evaluations if e.valued)
-                front = _front(done)
-                for evaluation in front:
-                    if evaluation.id not in judged:
-                        network: Network = networks.network(evaluation.genes, journal.blob(evaluation.id))[0]
-                        judged[evaluation.id] = problem.test_error(network.outputs(test))
-                tests = np.array([judged[e.id] for e in front])
-                watched.append(seconds, tests, np.array([e.values["size"] for e in front]), report.trained)
-            told(report)
-
-        return driven(networks, strategy, journal, on_batch=on_batch, **rest)
+    def on_batch(report: BatchReport, network: Callable[[Evaluation], Network]) -> None:
+        """Judge the new networks of the front."""
+        seconds = clock()
+        with clock.paused():
+            done.extend(e for e in report.evaluations if e.valued)
+            front = _front(done)
+            judged.update((e.id, problem.test_error(network(e).outputs(test))) for e in front if e.id not in judged)
+            tests = np.array([judged[e.id] for e in front])
+            watched.append(seconds, tests, np.array([e.values["size"] for e in front]), report.trained)
 
     settings = product.SearchSettings(budget_s=budget_s, seed=seed, jobs=1, settings=restriction(problem))
     began = time.monotonic()  # functions that took the clock as a default argument keep the real one: same origin
-    with (
-        mock.patch.object(product, "drive", watching),
-        mock.patch.object(time, "monotonic", lambda: began + clock()),  # noqa: PT008 it is a clock, not a value
-    ):
-        product.search_front(task, settings)
+    with mock.patch.object(time, "monotonic", lambda: began + clock()):  # noqa: PT008 it is a clock, not a value
+        product.search_front(task, settings, on_batch=on_batch)
     return watched
 
 

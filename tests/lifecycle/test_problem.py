@@ -16,7 +16,7 @@ from netgraft.search import Request
 from netgraft.seeds import generator
 from netgraft.tables import Task
 
-SPACE = network_space(rows=8_000, has_numeric=True, has_codes=True, taught=True)
+SPACE = network_space(rows=8_000, has_numeric=True, has_codes=True)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def problem():
     frame = pl.DataFrame(
         {"a": x[:, 0], "b": x[:, 1], "c": rng.choice(["u", "v", "w"], 300), "y": x[:, 0] * (x[:, 1] > 0)}
     )
-    prepared = prepare(Task.read(frame, target="y"), seed=0, seconds=None)
+    prepared = prepare(Task.read(frame, target="y"), seed=0, teacher_s=None)
     workers = Workers(prepared.data, prepared.bases, 1)
     pace = Pace(lambda: None, None, 1e9)
     return NetworkProblem(prepared, Profile.load("raspberry-pi-4"), SPACE, pace, 0, lambda _: None, workers)

@@ -75,7 +75,7 @@ def check_settings(settings: SearchSettings) -> None:
     objectives_named(settings.objectives)
     if settings.strategy not in STRATEGIES:
         raise SettingError(unknown_name("a strategy", settings.strategy, STRATEGIES))
-    widest = network_space(rows=1_000_000, has_numeric=True, has_codes=True, taught=True)
+    widest = network_space(rows=1_000_000, has_numeric=True, has_codes=True)
     genes = {parameter.name for parameter in widest.parameters}
     for name in settings.settings:
         if name not in genes and name not in OWN_SETTINGS:

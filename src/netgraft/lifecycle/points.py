@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from netgraft.devices import Layer, Profile, cost
 from netgraft.lifecycle.metrics import metrics_of, prediction_metrics
-from netgraft.lifecycle.prepare import Prepared, Reference
+from netgraft.lifecycle.prepare import Prepared
+from netgraft.lifecycle.teacher import Reference
 from netgraft.root import Cut
 from netgraft.root.calibration import blend, conformal_half_width, fit_temperature
 from netgraft.root.layers import layers

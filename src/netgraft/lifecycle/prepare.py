@@ -1,43 +1,38 @@
-"""From a task to what every candidate shares: encoded rows, folds, the output, bases, references and soft rows."""
+"""From a task to what every candidate shares: encoded rows, folds, the output and bases, the teacher on demand."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netgraft.lifecycle.teacher import Teacher, grow_teacher
 from netgraft.root import (
     Basis,
     Data,
     Fold,
     GrownTrees,
-    SoftRows,
-    fit_linear,
     fit_trees,
     fold_weights,
     quantile_edges,
     random_frequencies,
-    resample_columns,
     teacher_outputs,
     tree_basis,
 )
-from netgraft.runtime import Encoding, Inputs, Network, Output, Trees
+from netgraft.runtime import Encoding, Inputs, Output
 from netgraft.runtime.encoding import FloatArray
-from netgraft.runtime.model import Part, finish, softmax
+from netgraft.runtime.model import finish, softmax
 from netgraft.seeds import child_seed, generator
 from netgraft.tables import METRICS, Task
 
-_SOFT_COPIES = 9
-_SOFT_ROWS = 120_000
-_LEAST_SOFT_SHARE = 0.5
-# A teacher walks this many (row, tree) pairs at most, and about one in so many seconds.
-_SOFT_WALKS = 1e8
-_WALK_S = 7e-8
-_RESAMPLED_SHARE = 0.3
 _EDGE_ROWS = 100_000
+# Quick trees: they choose the target's transform and the edges of tree bins before anything is trained.
+_QUICK_ROWS = 10_000
+_QUICK_TREES = 80
+_LEAST_QUICK_ROUNDS = 10
+_QUICK_RATE = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,23 +59,6 @@ class ErrorOf:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A model that is no searched network, trained once per fold.
-
-    Attributes:
-        family: ``trees`` or ``linear``.
-        part: the model of the deployed fold.
-        outputs: float32 [rows, 1, c] on the validation rows, fold after fold.
-        error: on these rows.
-    """
-
-    family: str
-    part: Part
-    outputs: FloatArray
-    error: float
-
-
-@dataclass(frozen=True)
 class Prepared:
     """What every candidate of a task shares.
 
@@ -88,10 +66,11 @@ class Prepared:
         task: where it comes from.
         encoding: of the input columns.
         output: what becomes of outputs; temperature and interval not yet known.
-        data: rows, folds and, if a teacher was asked for, soft rows.
+        data: rows and folds.
         bases: the finest basis of each kind.
-        references: trees and linear.
         notes: decisions taken on the way, for the report.
+        seed: of all that is drawn.
+        teacher_s: seconds that the teacher may take, or None.
     """
 
     task: Task
@@ -99,35 +78,40 @@ class Prepared:
     output: Output
     data: Data
     bases: dict[str, Basis]
-    references: tuple[Reference, ...]
     notes: tuple[str, ...]
+    seed: int
+    teacher_s: float | None
 
     @property
     def validation_rows(self) -> NDArray[np.int64]:
         """Return the rows that judge, fold after fold."""
         return np.concatenate([fold.validation for fold in self.data.folds])
 
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Return the references and the soft rows; grown when first asked for, because networks can begin without."""
+        return grow_teacher(self.task.kind, self.data, self.seed, self.teacher_s)
 
-def prepare(task: Task, *, seed: int, seconds: float | None) -> Prepared:
+    @property
+    def taught(self) -> bool:
+        """Return whether the teacher has been grown."""
+        return "teacher" in self.__dict__
+
+
+def prepare(task: Task, *, seed: int, teacher_s: float | None) -> Prepared:
     """Return what every candidate of the task shares.
 
     Args:
         task: the table.
         seed: of all that is drawn.
-        seconds: what the references may take, or None.
+        teacher_s: seconds that the teacher may take, or None.
     """
     encoding = task.encoding
     inputs = encoding.apply(task.rows.raw)
     folds = task_folds(task)
-    allowed = (lambda share: None) if seconds is None else (lambda share: time.monotonic() + share * seconds)
     notes = list(task.notes)
-    output, data, grown = _choose_transform(task, inputs, folds, seed, allowed, notes)
-    trees = _trees_reference(data, grown, output)
-    trees = replace(trees, part=_regrown(data, grown, seed, allowed(0.4)))
-    linear = _linear_reference(task, data, output, seed)
-    bases = _bases(data, grown, seed)
-    soft = _soft_rows(data, grown, seed, None if seconds is None else 0.4 * seconds)
-    return Prepared(task, encoding, output, replace(data, soft=soft), bases, (trees, linear), tuple(notes))
+    output, data, quick = _choose_transform(task, inputs, folds, seed, notes)
+    return Prepared(task, encoding, output, data, _bases(data, quick, seed), tuple(notes), seed, teacher_s)
 
 
 def task_folds(task: Task) -> tuple[Fold, ...]:
@@ -165,14 +149,9 @@ def make_data(task: Task, inputs: Inputs, folds: tuple[Fold, ...], output: Outpu
 
 
 def _choose_transform(
-    task: Task,
-    inputs: Inputs,
-    folds: tuple[Fold, ...],
-    seed: int,
-    allowed: Callable[[float], float | None],
-    notes: list[str],
+    task: Task, inputs: Inputs, folds: tuple[Fold, ...], seed: int, notes: list[str]
 ) -> tuple[Output, Data, list[GrownTrees]]:
-    """Return output, data and trees for the target as it is or its log1p, whichever trees predict better."""
+    """Return output, data and quick trees for the target as it is or its log1p, whichever trees predict better."""
     train = folds[-1].train
     wanted = {"none": [False], "log1p": [True]}.get(
         task.target_transform, [False, True] if task.heavy_tailed else [False]
@@ -181,107 +160,47 @@ def _choose_transform(
     for log1p in wanted:
         output = task_output(task, train, log1p)
         data = make_data(task, inputs, folds, output)
-        grown = _grow(data, seed, allowed(1 / len(wanted)))
-        tried.append((_trees_reference(data, grown, output).error, log1p, output, data, grown))
+        quick = [_quick_trees(data, fold, seed) for fold in folds]
+        tried.append((_quick_error(data, quick) if len(wanted) > 1 else 0.0, log1p, output, data, quick))
     if len(tried) > 1:
         chosen = "log1p" if tried[1][0] < tried[0][0] else "none"
         notes.append(
             f"the target is heavy-tailed; transform {chosen} was chosen on validation rows "
-            f"(error of trees: {tried[0][0]:.4f} as it is, {tried[1][0]:.4f} with log1p)"
+            f"(error of quick trees: {tried[0][0]:.4f} as it is, {tried[1][0]:.4f} with log1p)"
         )
-    _, _, output, data, grown = min(tried, key=lambda t: (t[0], t[1]))
-    return output, data, grown
+    _, _, output, data, quick = min(tried, key=lambda t: (t[0], t[1]))
+    return output, data, quick
 
 
-def _grow(data: Data, seed: int, deadline: float | None) -> list[GrownTrees]:
-    """Return the trees of every fold; the last of repeated splits grows as many rounds as the others needed."""
-    grown: list[GrownTrees] = []
-    for f, fold in enumerate(data.folds):
-        rounds = None if len(fold.validation) else max(1, round(float(np.mean([g.rounds for g in grown]))))
-        now = time.monotonic()
-        share = None if deadline is None else now + max(0.0, deadline - now) / (len(data.folds) - f)
-        grown.append(_fit_trees(data, seed, f, fold.train, fold.validation, rounds, share))
-    return grown
-
-
-def _regrown(data: Data, grown: list[GrownTrees], seed: int, deadline: float | None) -> Trees:
-    """Return the trees to deploy: with one split those of as many rounds on all rows, validation rows included.
-
-    The numbers of the reference stay those of the trees that have not seen the validation rows; so does the teacher.
-    """
-    last = grown[-1]
-    if len(data.folds) > 1:
-        return last.trees  # the last of repeated splits has grown on all rows
-    again = _fit_trees(data, seed, 0, np.arange(len(data.inputs)), np.zeros(0, np.int64), last.rounds, deadline)
-    return again.trees if again.rounds == last.rounds else last.trees
-
-
-def _fit_trees(
-    data: Data,
-    seed: int,
-    fold: int,
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
-    rounds: int | None,
-    deadline: float | None,
-) -> GrownTrees:
-    """Return trees grown on some rows of the data."""
+def _quick_trees(data: Data, fold: Fold, seed: int) -> GrownTrees:
+    """Return a few trees grown on some of a fold's train rows."""
+    rows = fold.train
+    if len(rows) > _QUICK_ROWS:
+        rows = np.sort(generator(seed, "quick rows").choice(rows, _QUICK_ROWS, replace=False))
     return fit_trees(
         data.inputs,
         data.target,
         kind="classification" if data.is_classification else "regression",
         outputs=data.outputs,
         slots=data.slots,
-        train=train,
-        validation=validation,
+        train=rows,
+        validation=np.zeros(0, np.int64),
         weights=data.row_weights,
-        seed=child_seed(seed, "trees", fold),
-        rounds=rounds,
-        deadline=deadline,
+        seed=child_seed(seed, "quick trees"),
+        rounds=max(_LEAST_QUICK_ROUNDS, _QUICK_TREES // data.outputs),
+        learning_rate=_QUICK_RATE,
     )
 
 
-def _trees_reference(data: Data, grown: list[GrownTrees], output: Output) -> Reference:
-    """Return the trees as a reference point."""
-    outputs = [
-        teacher_outputs(trees, data.inputs.take(fold.validation))
-        for trees, fold in zip(grown, data.folds, strict=True)
-        if len(fold.validation)
-    ]
-    return _reference("trees", grown[-1].trees, np.concatenate(outputs)[:, None, :], data, output)
+def _quick_error(data: Data, quick: list[GrownTrees]) -> float:
+    """Return the error of each fold's quick trees on its validation rows, all folds together."""
+    judges = [(trees, fold.validation) for trees, fold in zip(quick, data.folds, strict=True) if len(fold.validation)]
+    outputs = np.concatenate([teacher_outputs(trees, data.inputs.take(rows)) for trees, rows in judges])
+    mixed = softmax(outputs) if data.is_classification else outputs
+    return data.error(mixed, np.concatenate([rows for _, rows in judges]))
 
 
-def _linear_reference(task: Task, data: Data, output: Output, seed: int) -> Reference:
-    """Return the linear model as a reference point."""
-    parts: list[Network] = []
-    outputs = []
-    for f, fold in enumerate(data.folds):
-        parts.append(
-            fit_linear(
-                data.inputs,
-                data.target,
-                kind=task.kind,
-                outputs=data.outputs,
-                slots=data.slots,
-                train=fold.train,
-                validation=fold.validation,
-                weights=data.row_weights,
-                seed=child_seed(seed, "linear", f),
-            )
-        )
-        if len(fold.validation):
-            outputs.append(parts[-1].outputs(data.inputs.take(fold.validation)))
-    return _reference("linear", parts[-1], np.concatenate(outputs), data, output)
-
-
-def _reference(family: str, part: Part, outputs: FloatArray, data: Data, output: Output) -> Reference:
-    """Return a reference with its error on the validation rows."""
-    mixed = softmax(outputs).mean(axis=1) if data.is_classification else outputs.mean(axis=1)
-    rows = np.concatenate([fold.validation for fold in data.folds])
-    return Reference(family, part, outputs, data.error(mixed, rows))
-
-
-def _bases(data: Data, grown: list[GrownTrees], seed: int) -> dict[str, Basis]:
+def _bases(data: Data, quick: list[GrownTrees], seed: int) -> dict[str, Basis]:
     """Return the finest basis of each kind from the train rows of the deployed fold."""
     rows = data.folds[-1].train
     if len(rows) > _EDGE_ROWS:
@@ -291,19 +210,6 @@ def _bases(data: Data, grown: list[GrownTrees], seed: int) -> dict[str, Basis]:
         return {"linear": Basis("linear")}
     quantile = Basis("quantile", quantile_edges(numeric))
     # thresholds of trees know the target of the rows they grew on, which repeated splits validate on
-    tree = tree_basis(numeric, grown[-1]) if len(data.folds) == 1 else replace(quantile, kind="tree")
+    tree = tree_basis(numeric, quick[-1]) if len(data.folds) == 1 else replace(quantile, kind="tree")
     periodic = Basis("periodic", frequencies=random_frequencies(numeric.shape[1], generator(seed, "frequencies")))
     return {"linear": Basis("linear"), "quantile": quantile, "tree": tree, "periodic": periodic}
-
-
-def _soft_rows(data: Data, grown: list[GrownTrees], seed: int, seconds: float | None) -> SoftRows | None:
-    """Return resampled train rows with the outputs of each fold's trees, or None where these are too slow to ask."""
-    train = data.inputs.take(data.folds[-1].train)
-    walks = _SOFT_WALKS if seconds is None else min(_SOFT_WALKS, seconds / _WALK_S)
-    trees = sum(len(g.trees.tensors["root"]) for g in grown)
-    rows = int(min(_SOFT_COPIES * len(train), _SOFT_ROWS, walks / max(1, trees)))
-    if rows < _LEAST_SOFT_SHARE * len(train):
-        return None
-    inputs = resample_columns(train, rows, _RESAMPLED_SHARE, generator(seed, "soft rows"))
-    outputs = np.stack([teacher_outputs(trees, inputs) for trees in grown])  # [F, m, c]
-    return SoftRows(inputs, softmax(outputs) if data.is_classification else outputs)

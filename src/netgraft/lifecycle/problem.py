@@ -212,7 +212,9 @@ class NetworkProblem:
         jobs = [self._group(members, requests, recipes) for members in members_of]
         if slice_s is not None:
             jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
-        for members, trained in zip(members_of, self.workers.train(jobs), strict=True):
+        taught = any(recipe.distill for job in jobs for recipe in job.recipes)
+        soft = self.prepared.teacher.soft if taught else None
+        for members, trained in zip(members_of, self.workers.train(jobs, soft), strict=True):
             for i, result in zip(members, trained, strict=True):
                 outcomes[i] = self._outcome(recipes[i], result)
         return [outcome for outcome in outcomes if outcome is not None]

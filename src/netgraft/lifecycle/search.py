@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
@@ -15,13 +16,15 @@ from netgraft.devices import Profile
 from netgraft.errors import LimitError, OutputError, SettingError
 from netgraft.lifecycle.interrupts import undisturbed
 from netgraft.lifecycle.points import Point, PointMaker
-from netgraft.lifecycle.prepare import prepare
+from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
 from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
 from netgraft.lifecycle.workers import Workers
+from netgraft.runtime import Network
 from netgraft.search import (
     Archive,
     BatchReport,
+    Evaluation,
     Genes,
     Journal,
     MixedSpace,
@@ -38,8 +41,12 @@ from netgraft.units import Limit, parse_quantity
 
 DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
-# Shares of the time left that a batch gets: at the beginning, more per share of the budget done; and when all of it.
-_FIRST_SLICE, _SLICE_GROWTH, _LAST_SLICE = 0.13, 0.2, 0.17
+# Share of a budget that the teacher may take, that the nested root may take at most, and most seconds of the latter.
+_TEACHER_SHARE, _NESTED_SHARE, _NESTED_S = 0.12, 0.06, 3.0
+#: Called after every batch with its report and a function that gives the network of one of its evaluations.
+OnBatch = Callable[[BatchReport, Callable[[Evaluation], Network]], None]
+# Shares of the time left that a batch gets: at the beginning, more as the budget is used, at most; when it gets all.
+_FIRST_SLICE, _SLICE_GROWTH, _MOST_SLICE, _LAST_SLICE = 0.06, 0.45, 0.25, 0.17
 # A stack is picked when its error is at most this many times the least.
 _AS_GOOD = 1.02
 #: Settings of ``--set`` that are not genes of the space.
@@ -197,6 +204,7 @@ def search_front(
     journal: Path | None = None,
     resume: bool = False,
     on_progress: Callable[[str, float], None] | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Front:
     """Return the Pareto front of networks for a task, with trees, a linear model and a stack as references.
 
@@ -206,6 +214,7 @@ def search_front(
         journal: file that records every batch, so that a killed search can be resumed; None keeps it in memory.
         resume: whether to go on from an existing journal.
         on_progress: called with a text and the share done, 0 to 1.
+        on_batch: called after every batch with its report and a function that gives the network of an evaluation.
 
     Raises:
         SettingError: a name is unknown or a value out of range.
@@ -218,9 +227,10 @@ def search_front(
     objectives = objectives_named(settings.objectives)
     profile = Profile.load(settings.device)
     told = on_progress or (lambda _text, _share: None)
+    watch = on_batch or (lambda _report, _network: None)
     with _journal(task, settings, journal, resume) as recorded:
         clock = Clock(settings.budget_s, recorded.seconds)
-        return _search(task, settings, objectives, profile, recorded, clock, told)
+        return _search(task, settings, objectives, profile, recorded, clock, told, watch)
 
 
 def _journal(task: Task, settings: SearchSettings, path: Path | None, resume: bool) -> Journal:
@@ -240,22 +250,24 @@ def _search(
     journal: Journal,
     clock: Clock,
     told: Callable[[str, float], None],
+    watch: OnBatch,
 ) -> Front:
     """Return the front; the journal is open and the clock runs."""
     budget = settings.budget_s
-    told("reading the table and growing trees", 0.0)
-    prepared = prepare(task, seed=settings.seed, seconds=None if budget is None else 0.12 * budget)
+    told("encoding the table and training the nested root", 0.0)
+    prepared = prepare(task, seed=settings.seed, teacher_s=None if budget is None else _TEACHER_SHARE * budget)
     data = prepared.data
     space = network_space(
         rows=len(data.train_rows),
         has_numeric=data.inputs.numeric.shape[1] > 0,
         has_codes=bool(data.slots),
-        taught=data.soft is not None,
     )
     space = restricted(space, {k: v for k, v in settings.settings.items() if k not in OWN_SETTINGS})
     workers = Workers(data, prepared.bases, settings.jobs)
     try:
-        problem = NetworkProblem(prepared, profile, space, _pace(settings, clock), settings.seed, journal.blob, workers)
+        problem = NetworkProblem(
+            prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers
+        )
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
@@ -272,9 +284,15 @@ def _search(
             ),
         )
 
+        def network(evaluation: Evaluation) -> Network:
+            blob = journal.blob(evaluation.id)
+            assert blob is not None
+            return problem.network(evaluation.genes, blob)[0]
+
         def on_batch(report: BatchReport) -> None:
             share = clock.elapsed() / budget if budget else report.trained / (settings.evaluations or 1)
             told(f"{report.trained} candidates, hypervolume {report.hypervolume:.3f}", min(1.0, share))
+            watch(report, network)
 
         archive = drive(
             problem,
@@ -284,7 +302,7 @@ def _search(
             limits=settings.limits,
             batch_size=_BATCH,
             evaluations=settings.evaluations,
-            deadline=lambda: clock.remaining() - _reserve(budget),
+            deadline=lambda: clock.remaining() - _reserve(budget, prepared),
             elapsed=clock.elapsed,
             space_bytes=bounds,
             on_batch=on_batch,
@@ -312,12 +330,14 @@ def _search(
     )
 
 
-def _reserve(budget: float | None) -> float:
-    """Return the seconds kept for what comes after the last batch."""
-    return 0.0 if budget is None else 0.3 + 0.04 * budget
+def _reserve(budget: float | None, prepared: Prepared) -> float:
+    """Return the seconds kept for what comes after the last batch, the teacher included if it has yet to grow."""
+    if budget is None:
+        return 0.0
+    return 0.3 + (0.04 if prepared.taught else 0.04 + _TEACHER_SHARE) * budget
 
 
-def _pace(settings: SearchSettings, clock: Clock) -> Pace:
+def _pace(settings: SearchSettings, clock: Clock, prepared: Prepared) -> Pace:
     """Return how long training may take."""
     memory = 0.6 * float(psutil.virtual_memory().available) / settings.jobs
     if "memory" in settings.settings:
@@ -328,11 +348,11 @@ def _pace(settings: SearchSettings, clock: Clock) -> Pace:
 
     def slice_s() -> float:
         """Return a share of what is left that grows towards the end, where it is all."""
-        left = max(0.2, clock.remaining() - _reserve(budget))
-        share = _FIRST_SLICE + _SLICE_GROWTH * clock.elapsed() / budget
+        left = max(0.2, clock.remaining() - _reserve(budget, prepared))
+        share = min(_MOST_SLICE, _FIRST_SLICE + _SLICE_GROWTH * clock.elapsed() / budget)
         return left if left < _LAST_SLICE * budget else share * left
 
-    return Pace(slice_s, max(0.4, 0.06 * budget), memory)
+    return Pace(slice_s, float(np.clip(_NESTED_SHARE * budget, 0.4, _NESTED_S)), memory)
 
 
 def _points(
@@ -350,7 +370,7 @@ def _points(
         assert blob is not None
         networks.append(maker.network(evaluation, *problem.network(evaluation.genes, blob)))
     networks.sort(key=lambda point: (point.values["size"], point.id))
-    references = [maker.reference(reference) for reference in problem.prepared.references]
+    references = [maker.reference(reference) for reference in problem.prepared.teacher.references]
     stack = maker.stack([*networks, *references])
     others = [*references, *([stack] if stack is not None else [])]
     kept = [*networks, *(point for point in others if violated(point.values, limits) is None)]

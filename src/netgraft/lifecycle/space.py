@@ -16,14 +16,13 @@ _LEAST_CONTINUED_RATE = 4e-4
 SCORED_GENES = frozenset({"depth", *(f"width_{i}" for i in range(1, MAX_DEPTH + 1))})
 
 
-def network_space(*, rows: int, has_numeric: bool, has_codes: bool, taught: bool) -> MixedSpace:
+def network_space(*, rows: int, has_numeric: bool, has_codes: bool) -> MixedSpace:
     """Return the space for a table.
 
     Args:
         rows: training rows; large batches exist only for large tables.
         has_numeric: whether there are numeric features.
         has_codes: whether there are code columns.
-        taught: whether a teacher's soft rows exist.
     """
     batches = (128, 256, 512) if rows >= 4_000 else (64, 128, 256)
     parameters: list[Choice | Real] = [Choice("depth", tuple(range(MAX_DEPTH + 1)), ordered=True)]
@@ -45,9 +44,8 @@ def network_space(*, rows: int, has_numeric: bool, has_codes: bool, taught: bool
         Choice("batch", batches, ordered=True),
         Real("learning_rate", 3e-4, 3e-2, log=True),
         Real("weight_decay", 1e-6, 1e-1, log=True),
+        Choice("distill", (0.0, 0.3, 0.6, 0.9), ordered=True),
     ]
-    if taught:
-        parameters.append(Choice("distill", (0.0, 0.3, 0.6, 0.9), ordered=True))
     return MixedSpace(tuple(parameters))
 
 

@@ -8,12 +8,12 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from netgraft.root import Basis, Data, Population, Recipe, Schedule, Trained
+from netgraft.root import Basis, Data, Population, Recipe, Schedule, SoftRows, Trained
 from netgraft.search import ranks
 
 _DATA: tuple[Data, dict[str, Basis]] | None = None
@@ -55,12 +55,18 @@ class Workers:
             for _ in range(jobs):
                 self._pool.submit(_ready)
 
-    def train(self, groups: Sequence[Group]) -> list[list[Trained]]:
-        """Return the trained candidates of each group, in order."""
+    def train(self, groups: Sequence[Group], soft: SoftRows | None = None) -> list[list[Trained]]:
+        """Return the trained candidates of each group, in order.
+
+        Args:
+            groups: to train.
+            soft: a teacher's rows, for the groups that learn from them.
+        """
         if self._pool is None:
-            return [train_group(group, self._data, self._bases) for group in groups]
+            return [train_group(group, replace(self._data, soft=soft), self._bases) for group in groups]
         largest_first = sorted(range(len(groups)), key=lambda i: -groups[i].load)
-        futures = {i: self._pool.submit(_train, groups[i]) for i in largest_first}
+        taught = [soft if any(recipe.distill for recipe in group.recipes) else None for group in groups]
+        futures = {i: self._pool.submit(_train, groups[i], taught[i]) for i in largest_first}
         return [futures[i].result() for i in range(len(groups))]
 
     def close(self, *, at_once: bool = False) -> None:
@@ -116,7 +122,8 @@ def _ready() -> None:
     """Do nothing: makes a process start early."""
 
 
-def _train(group: Group) -> list[Trained]:
+def _train(group: Group, soft: SoftRows | None) -> list[Trained]:
     """Train a group in another process."""
     assert _DATA is not None
-    return train_group(group, *_DATA)
+    data, bases = _DATA
+    return train_group(group, replace(data, soft=soft), bases)

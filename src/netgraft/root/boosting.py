@@ -64,6 +64,7 @@ def fit_trees(
     weights: NDArray[Any] | None = None,
     seed: int,
     rounds: int | None = None,
+    learning_rate: float | None = None,
     deadline: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> GrownTrees:
@@ -80,6 +81,7 @@ def fit_trees(
         weights: row weights [n].
         seed: of the sampling of features.
         rounds: most boosting rounds; by default 1,500 (fewer for many classes), 200 without validation rows.
+        learning_rate: shrinkage of every tree; by default 0.05, 0.1 for more than four classes.
         deadline: no round begins after this reading of the clock; at least one is grown.
         clock: returns the present in seconds.
 
@@ -94,6 +96,8 @@ def fit_trees(
     grow = _dataset(lightgbm, inputs, y, order, slots, train, weights, None)
     stop = [_dataset(lightgbm, inputs, y, order, slots, validation, weights, grow)] if len(validation) else []
     parameters = _parameters(kind, outputs, len(train), seed)
+    if learning_rate is not None:
+        parameters["learning_rate"] = learning_rate
     if rounds is None:
         rounds = max(300, 1500 // max(1, outputs // 2)) if stop else _ROUNDS_WITHOUT_VALIDATION
     callbacks = [_deadline(lightgbm, deadline, clock)] if deadline is not None else []

@@ -38,7 +38,10 @@ _EXPLORED_SHARE = 0.1
 
 
 class Nested:
-    """Starts from the front of the scores and improves the front of the errors."""
+    """Starts from the front of the scores and improves the front of the errors.
+
+    Candidates that came with weights (in the state ``scored``) are trained on before any other: that is quick.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.scored = 0
@@ -47,13 +50,16 @@ class Nested:
         self._done: list[Evaluation] = []
         self._free: list[Evaluation] = []
         self._batch = 0
+        self._trained = 0
         self._asks = 0
 
     def ask(self, n: int) -> list[Proposal]:
-        """Return up to n candidates: hand-made ones and the front of the scores first, offspring later."""
+        """Return up to n candidates: given ones, then hand-made ones and the front of the scores, later offspring."""
         rng = generator(self._setup.seed, "strategy", self._batch, self._asks)
         self._asks += 1
-        proposals = self._offspring(n, rng) if self._done else self._first(n, rng)
+        if self._trained == 0 and (given := self._given(n, rng)):
+            return given if self._asks == 1 else []
+        proposals = self._offspring(n, rng) if self._done and self._trained > bool(self._free) else self._first(n, rng)
         for proposal in proposals:
             self._candidates.claim(proposal.genes)
         rest = self._candidates.fresh(n - len(proposals), rng) if len(proposals) < n else []
@@ -66,8 +72,14 @@ class Nested:
         self._candidates.tell(evaluations)
         self._done += [evaluation for evaluation in evaluations if evaluation.state == "done"]
         self._free += [evaluation for evaluation in evaluations if evaluation.state == "scored"]
+        self._trained += any(evaluation.state not in ("scored", "rejected") for evaluation in evaluations)
         self._batch += 1
         self._asks = 0
+
+    def _given(self, n: int, rng: np.random.Generator) -> list[Proposal]:
+        """Return the front of what came with weights, to be trained on, where it meets the limits."""
+        children = Breeder(self._setup, self._candidates, rng).continued(self._free, n)
+        return [Proposal(c.genes, c.parent) for c in children if self._candidates.excess(c.genes) == 0.0]
 
     def _score(self, candidates: Sequence[Genes]) -> np.ndarray:
         """Return the problem's estimates [n]; what is not finite counts as 1."""
@@ -94,7 +106,7 @@ class Nested:
             pool += children
         kept = min(len(starts), (n + 1) // 2)
         first = [Proposal(pool[i], None, float(scores[i])) for i in range(kept)]
-        first += [Proposal(child.genes, child.parent) for child in breeder.continued(self._free, n // 4)]
+        first += [Proposal(child.genes, child.parent) for child in breeder.continued(self._done, n // 4)]
         chosen = self._spread(pool, scores, n)
         picked = [Proposal(breeder.settled(pool[i], starts), None, float(scores[i])) for i in chosen]
         return _distinct([*first, *(item for item in picked if self._candidates.is_new(item.genes))])[:n]
