@@ -133,7 +133,7 @@ def run_wiring(wiring: str, prepared: Prepared, steps: int, seed: int) -> list[R
     )
     recipe = NestedRecipe(architecture, wiring=wiring)
     training = NestedTraining(recipe, data, prepared.bases["quantile"], seed=child_seed(seed, "ablation nested"))
-    root = training.train(steps)
+    (root,) = training.train(steps)
     spent = time.process_time() - started
     errors = training.errors(CUTS)
     rows = []

@@ -18,6 +18,7 @@ from netgraft.root import (
     Cut,
     NestedRecipe,
     NestedTraining,
+    Start,
     cut_architecture,
     extract,
     quantile_edges,
@@ -38,7 +39,7 @@ def trained(wiring, folds=1, steps=24):
         Architecture(5, SLOTS, 1, bins=32, token=2, widths=(16, 16, 16)), CHOICES, batch=32, wiring=wiring
     )
     training = NestedTraining(recipe, data, basis, seed=0)
-    return data, basis, training, training.train(steps)
+    return data, basis, training, training.train(steps)[0]
 
 
 @pytest.fixture(scope="module", params=["square", "shells"])
@@ -139,3 +140,41 @@ def test_errors_name_what_came():
         Cut(0, (), 1, 8)
     with pytest.raises(SettingError, match=r"a cut must lie within .*got"):
         cut_architecture(Architecture(5, SLOTS, 1, widths=(8,)), Cut(1, (16,)))
+
+
+def begun(starts, steps=30):
+    data = made_data(rows=300, folds=2)
+    basis = Basis("quantile", quantile_edges(data.inputs.numeric[data.folds[-1].train]))
+    recipe = NestedRecipe(Architecture(5, SLOTS, 1, bins=32, token=2, widths=(8, 8)), (2, 4, 8), batch=32)
+    training = NestedTraining(recipe, data, basis, seed=0, starts=starts)
+    return training, training.train(steps)
+
+
+def test_starts_train_side_by_side_as_alone():
+    _, (alone,) = begun([Start()], steps=60)
+    given = alone.parameters
+    _, (first, second) = begun([Start(given), Start(given, learning_rate=1e-4)])
+    _, (same,) = begun([Start(given)])
+    for name in given:
+        np.testing.assert_allclose(first.parameters[name], same.parameters[name], atol=1e-6)
+    moved = [sum(np.abs(root.parameters[n] - given[n]).sum() for n in given) for root in (first, second)]
+    assert moved[1] < 0.5 * moved[0]
+
+
+def test_an_anchor_holds_and_frozen_parameters_stay():
+    _, (alone,) = begun([Start()], steps=60)
+    given = alone.parameters
+    frozen = ("projection", "categories", "weight_1", "bias_1")
+    _, (free, held, partly) = begun([Start(given), Start(given, anchor=100.0), Start(given, frozen=frozen)])
+    distance = [sum(np.square(root.parameters[n] - given[n]).sum() for n in given) for root in (free, held)]
+    assert distance[1] < 0.5 * distance[0]
+    for name in given:
+        stayed = np.array_equal(partly.parameters[name], given[name])
+        assert stayed == (name in frozen), name
+
+
+def test_a_start_is_never_made_worse_on_the_rows_that_judge():
+    training, (alone,) = begun([Start()], steps=60)
+    before = training.errors([training.largest, training.smallest]).mean()
+    again, _ = begun([Start(alone.parameters, learning_rate=0.5)])
+    assert again.errors([again.largest, again.smallest]).mean() <= before + 1e-6

@@ -136,7 +136,7 @@ class NetworkProblem:
         recipe = NestedRecipe(architecture, batch=batch)
         self._training = NestedTraining(recipe, data, basis, seed=child_seed(self.seed, "nested"))
         steps = int(np.clip(_EPOCHS * rows / batch, 60, _NESTED_STEPS))
-        self.nested = self._training.train(steps, self.pace.nested_s)
+        (self.nested,) = self._training.train(steps, self.pace.nested_s)
         return self.nested
 
     def first(self) -> list[tuple[Genes, Outcome]]:

@@ -32,7 +32,6 @@ from netgraft.root.population import (
     Progress,
     Schedule,
     learning_rate_factor,
-    loss,
     mix_members,
     row_losses,
     soft_losses,
@@ -77,6 +76,23 @@ class NestedRecipe:
         """
         if self.wiring not in WIRINGS:
             raise SettingError(f"a wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a copy of a nested root begins, and what holds it there.
+
+    Attributes:
+        parameters: of every fold, [F, ...] by name, or None for fresh ones.
+        learning_rate: of AdamW, or None for the recipe's.
+        anchor: strength of the pull towards the parameters (L2-SP); weight decay takes its place at 0.
+        frozen: names of parameters that stay as they are.
+    """
+
+    parameters: Mapping[str, np.ndarray] | None = None
+    learning_rate: float | None = None
+    anchor: float = 0.0
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,43 +186,71 @@ def root_from_parts(value: Mapping[str, Any], tensors: Mapping[str, np.ndarray])
 
 
 class NestedTraining:
-    """A nested root in training, one copy per fold side by side."""
+    """Nested roots in training side by side: one for each start, each with one copy per fold.
 
-    def __init__(self, recipe: NestedRecipe, data: Data, basis: Basis, *, seed: int) -> None:
-        """Build the root.
+    Copy ``r * F + f`` is that of start r in fold f.
+    """
+
+    def __init__(
+        self,
+        recipe: NestedRecipe,
+        data: Data,
+        basis: Basis,
+        *,
+        seed: int,
+        starts: Sequence[Start] = (Start(),),
+        soft_share: float = 0.0,
+    ) -> None:
+        """Build the roots.
 
         Args:
             recipe: what and how.
             data: the rows.
             basis: the finest basis of the recipe's kind.
             seed: of initial weights, minibatches and random cuts.
+            starts: how each root begins.
+            soft_share: weight in [0, 1] of the data's soft rows in the loss.
         """
         a = recipe.architecture
-        self._recipe, self._data, self._basis = recipe, data, basis
+        self._recipe, self._data, self._basis, self._starts = recipe, data, basis, tuple(starts)
         folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
-        stacked = {name: np.stack([made[name] for made in folds]) for name in folds[0]}
+        made = {name: np.stack([each[name] for each in folds]) for name in folds[0]}
+        stacked = {name: np.concatenate([(s.parameters or made)[name] for s in starts]) for name in made}
         self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
+        self._anchor = stacked if any(start.anchor for start in starts) else None
         self._optimiser = self._optimise(stacked)
-        self._batches = Batches(data, recipe.batch, child_seed(seed, "nested batches"), soft=False)
+        self._soft_share = soft_share if data.soft is not None else 0.0
+        self._batches = Batches(data, recipe.batch, child_seed(seed, "nested batches"), soft=soft_share > 0)
         self._cuts = generator(seed, "nested cuts")
-        self._fold = torch.arange(len(data.folds))
+        self._fold = torch.arange(len(data.folds)).repeat(len(starts))
         self._forwards: dict[Cut, Forward] = {}
         self._bases = {basis.kind: basis}
         self.largest = Cut.of(a)
         self.smallest = Cut(min(1, a.depth), (min(recipe.width_choices),) * min(1, a.depth))
 
     def _optimise(self, stacked: dict[str, np.ndarray]) -> StackedAdamW:
-        folds = len(self._data.folds)
-        rates = np.full(folds, self._recipe.learning_rate)
-        return StackedAdamW(stacked, rates, np.full(folds, self._recipe.weight_decay))
+        copies = [start for start in self._starts for _ in self._data.folds]
+        return StackedAdamW(
+            stacked,
+            np.array([start.learning_rate or self._recipe.learning_rate for start in copies]),
+            np.array([0.0 if start.anchor else self._recipe.weight_decay for start in copies]),
+            anchor=self._anchor,
+            pulls=np.array([start.anchor for start in copies]),
+            frozen=[start.frozen for start in copies] if any(start.frozen for start in copies) else None,
+        )
 
-    def train(self, steps: int, seconds: float | None = None) -> NestedRoot:
-        """Train for a number of steps, or for as many as fit in the seconds if that is fewer; keep the best state.
+    def train(self, steps: int, seconds: float | None = None) -> tuple[NestedRoot, ...]:
+        """Train for a number of steps, or for as many as fit in the seconds if that is fewer; keep the best states.
 
-        Early stopping watches the mean error of the largest and the smallest cut.
+        Early stopping watches the mean error of the largest and the smallest cut of each root.
+
+        Returns:
+            one root for each start.
         """
         clock = Progress(Schedule(steps, seconds=seconds))
-        best, best_error, sorted_, checks = self._state(), np.inf, False, list(_CHECKED_AT)
+        best, best_error, sorted_, checks = self._state(), np.full(len(self._starts), np.inf), False, list(_CHECKED_AT)
+        if any(start.parameters is not None for start in self._starts):
+            checks = [0.0, *checks]
         while (done := clock.share()) < 1:
             if done >= _LARGEST_ALONE and not sorted_:
                 self._sort_units()
@@ -218,12 +262,18 @@ class NestedTraining:
             clock.step += 1
         best, _ = self._better(best, best_error)
         self._optimiser = self._optimise(best)
-        return NestedRoot(self._recipe, self._state(), self._basis)
+        state, folds = self._state(), len(self._data.folds)
+        return tuple(
+            NestedRoot(self._recipe, {n: v[r * folds : (r + 1) * folds] for n, v in state.items()}, self._basis)
+            for r in range(len(self._starts))
+        )
 
-    def _better(self, best: dict[str, np.ndarray], best_error: float) -> tuple[dict[str, np.ndarray], float]:
-        """Return the present state and error of the largest and smallest cut, or the given ones if these are better."""
-        error = float(self.errors([self.largest, self.smallest]).mean())
-        return (self._state(), error) if error < best_error else (best, best_error)
+    def _better(self, best: dict[str, np.ndarray], best_error: FloatArray) -> tuple[dict[str, np.ndarray], FloatArray]:
+        """Return for each root its present state and error, or the given ones where these are better."""
+        error = np.array([self.errors([self.largest, self.smallest], r).mean() for r in range(len(self._starts))])
+        taken = np.repeat(error < best_error, len(self._data.folds))
+        state = {name: np.where(_along(taken, v), v, best[name]) for name, v in self._state().items()}
+        return state, np.minimum(error, best_error)
 
     def _state(self) -> dict[str, np.ndarray]:
         """Return a copy of all parameters, with the wiring's zeros in place."""
@@ -238,21 +288,35 @@ class NestedTraining:
         parameters = self._wired()
         tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
         largest = self._outputs(parameters, tokens, self.largest)
-        weights = batch.weights.repeat_interleave(self.largest.members, dim=0)
-        total_loss = loss(largest, batch.target, weights, None, torch.zeros(1)).sum() / self.largest.members
+        total_loss = self._loss(largest, batch, None)
         if not alone:
             taught = soft_targets(largest.detach(), len(self._fold), self._data.is_classification)
             cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
             for cut in cuts:
-                total_loss = total_loss + self._taught_loss(self._outputs(parameters, tokens, cut), batch, taught)
+                total_loss = total_loss + self._loss(self._outputs(parameters, tokens, cut), batch, taught)
         self._optimiser.step(total_loss, factor)
 
-    def _taught_loss(self, outputs: Tensor, batch: Batch, taught: Tensor) -> Tensor:
-        """Return half the loss on the labels plus half that on the largest cut's outputs, summed over folds."""
-        fold = self._fold.repeat_interleave(len(outputs) // len(self._fold))  # [Q]
-        weights = (batch.weights / batch.weights.sum(dim=1, keepdim=True).clamp_min(1e-9))[fold]  # [Q, b]
-        each = 0.5 * row_losses(outputs, batch.target) + 0.5 * soft_losses(outputs, taught[fold])  # [Q, b]
-        return (each * weights).sum() * (len(self._fold) / len(outputs))
+    def _loss(self, outputs: Tensor, batch: Batch, taught: Tensor | None) -> Tensor:
+        """Return the loss of one cut summed over copies: on labels and soft rows; half on what it is taught, if any.
+
+        Args:
+            outputs: [copies * k, c, rows] for the b labelled rows, then the soft rows if any.
+            batch: the rows.
+            taught: [copies, rows, c] outputs of the largest cut, or None.
+        """
+        b, members = len(batch.target), len(outputs) // len(self._fold)
+        copy = torch.arange(len(self._fold)).repeat_interleave(members)  # [Q]
+        each = row_losses(outputs[..., :b], batch.target)  # [Q, b]
+        if batch.soft_targets is not None:
+            soft = soft_losses(outputs[..., b:], batch.soft_targets[self._fold[copy]])
+            each = torch.cat([each, soft], dim=1)
+        if taught is not None:
+            each = 0.5 * each + 0.5 * soft_losses(outputs, taught[copy])
+        weights = batch.weights[self._fold[copy]]  # [Q, b]
+        mean = (each[:, :b] * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-9)
+        if batch.soft_targets is not None:
+            mean = (1 - self._soft_share) * mean + self._soft_share * each[:, b:].mean(dim=1)
+        return mean.sum() / members
 
     def _wired(self) -> dict[str, Tensor]:
         """Return the parameters with the wiring's mask applied."""
@@ -265,11 +329,11 @@ class NestedTraining:
         """Return the arithmetic of one cut for all folds."""
         if cut not in self._forwards:
             network = cut_architecture(self._recipe.architecture, cut)
-            self._forwards[cut] = Forward(StackShape.of([network] * len(self._data.folds)), self._bases)
+            self._forwards[cut] = Forward(StackShape.of([network] * len(self._fold)), self._bases)
         return self._forwards[cut]
 
     def _outputs(self, parameters: dict[str, Tensor], tokens: Tensor, cut: Cut) -> Tensor:
-        """Return the outputs [F * k, c, b] of one cut."""
+        """Return the outputs [copies * k, c, b] of one cut."""
         sliced = cut_parameters(parameters, self._recipe.architecture, cut)
         return self._forward(cut).from_tokens(sliced, tokens, None)
 
@@ -281,9 +345,10 @@ class NestedTraining:
         return Cut(depth, tuple(int(generator_.choice(widths)) for widths in fitting))
 
     @torch.no_grad()
-    def errors(self, cuts: Sequence[Cut]) -> FloatArray:
-        """Return the validation error of cuts, on about 2,048 validation rows; [len(cuts)]."""
-        parameters = self._wired()
+    def errors(self, cuts: Sequence[Cut], start: int = 0) -> FloatArray:
+        """Return the validation error of cuts of one start's root, on about 2,048 validation rows; [len(cuts)]."""
+        first, folds = start * len(self._data.folds), len(self._data.folds)
+        parameters = {name: value[first : first + folds] for name, value in self._wired().items()}
         most = _SCORED_ROWS // self._data.judges
         rows = [spread(fold.validation, most) for fold in self._data.folds if len(fold.validation)]
         merged: list[list[np.ndarray]] = [[] for _ in cuts]
@@ -305,21 +370,28 @@ class NestedTraining:
         )
 
     def _sort_units(self) -> None:
-        """Sort the units of every layer by importance, the L1 norm of what reads them, best first."""
-        state = self._state()
+        """Sort the units of every layer of fresh roots by importance, the L1 norm of what reads them, best first."""
+        state, folds = self._state(), len(self._data.folds)
         depth = self._recipe.architecture.depth
         for layer in range(1, depth + 1):
-            readers = [np.abs(state[f"head@{layer}"]).sum(axis=(1, 3))]  # [F, w]
+            readers = [np.abs(state[f"head@{layer}"]).sum(axis=(1, 3))]  # [copies, w]
             if layer < depth:
                 readers.append(np.abs(state[f"weight_{layer + 1}"]).sum(axis=2))
-            order = np.argsort(-sum(readers), axis=1, kind="stable")  # [F, w]
+            order = np.argsort(-sum(readers), axis=1, kind="stable")  # [copies, w]
             for f, ranked in enumerate(order):
+                if self._starts[f // folds].parameters is not None:
+                    continue  # its units are sorted
                 for name in (f"weight_{layer}", f"bias_{layer}"):
                     state[name][f] = state[name][f][..., ranked]
                 state[f"head@{layer}"][f] = state[f"head@{layer}"][f][:, ranked]
                 if layer < depth:
                     state[f"weight_{layer + 1}"][f] = state[f"weight_{layer + 1}"][f][ranked]
         self._optimiser = self._optimise(state)
+
+
+def _along(taken: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Return a mask [copies] in a shape that broadcasts with a parameter [copies, ...]."""
+    return taken.reshape(-1, *[1] * (value.ndim - 1))
 
 
 def soft_targets(outputs: Tensor, folds: int, classification: bool) -> Tensor:
