@@ -42,11 +42,19 @@ test: lint types apt
 test-all: lint types apt
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest </dev/null
 
-# A browser for the tests of the report; without one they are skipped. Nothing is installed without root.
+# A browser for the tests of the report, a database server for those of the library; without them they are skipped.
+# Nothing is installed without root.
 apt:
-	@if ! command -v chromium >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium) \
-			</dev/null >/dev/null 2>&1 || echo "no chromium: the browser tests of the report are skipped" >&2; \
+	@wanted=""; \
+	command -v chromium >/dev/null 2>&1 || wanted="chromium"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
+		wanted="$$wanted postgresql"; \
+	if [ -n "$$wanted" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq </dev/null >/dev/null 2>&1; \
+		for package in $$wanted; do \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$package" \
+				</dev/null >/dev/null 2>&1 || echo "no $$package: the tests that need it are skipped" >&2; \
+		done; \
 	fi
 
 bench: $(INSTALLED)

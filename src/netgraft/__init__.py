@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netgraft.errors import NetgraftError
+    from netgraft.library import Library
     from netgraft.lifecycle import Front, NetgraftClassifier, NetgraftRegressor, SearchSettings, search_front
     from netgraft.tables import Task
     from netgraft.units import Limit
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Front",
+    "Library",
     "Limit",
     "NetgraftClassifier",
     "NetgraftError",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("NetgraftError",),
+    "library": ("Library",),
     "lifecycle": ("Front", "NetgraftClassifier", "NetgraftRegressor", "SearchSettings", "search_front"),
     "tables": ("Task",),
     "units": ("Limit",),

@@ -9,7 +9,8 @@
     │   └── OutputError     the place to write to is not usable
     ├── TableError          the data: a table, a column, a target
     ├── ModelError          the publisher: a model folder that is damaged or of another format
-    └── JournalError        the caller: a journal of another table, format or setting
+    ├── JournalError        the caller: a journal of another table, format or setting
+    └── LibraryError        the caller: a library that is missing, locked, damaged or out of reach, a name that is taken
 
 The text of an error says what is required, then what came, with the value. All of them mean that the input is wrong:
 the command line prints the text as one line and exits 2. Anything else that escapes is a fault of Netgraft (exit 1).
@@ -51,6 +52,14 @@ class ModelError(NetgraftError):
 
 class JournalError(NetgraftError):
     """A journal belongs to another table, format version or setting."""
+
+
+class LibraryError(NetgraftError):
+    """A library is missing, locked, damaged, out of reach or of another format version, or a name in it is taken."""
+
+
+class TransferError(NetgraftError):
+    """A source cannot serve as a start for the task."""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

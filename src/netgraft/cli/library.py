@@ -1,0 +1,155 @@
+"""``netgraft library``: earlier models to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netgraft.cli.output import JsonOption, print_json, print_rich
+
+if TYPE_CHECKING:
+    from netgraft.library import CheckReport, Entry, Heading
+
+app = typer.Typer(help="A library of earlier models: a folder, or a database and an object store.")
+
+LibraryArgument = Annotated[str, typer.Argument(metavar="LIB", help="A folder, a library.toml, or a database URL.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of an entry.")]
+
+
+@app.command("init")
+def init_library(
+    library: LibraryArgument,
+    database: Annotated[str | None, typer.Option(help="URL of a database for the index.")] = None,
+    blobs: Annotated[str | None, typer.Option(help="Folder or URL of an object store for the files.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a library: a new folder, or with URLs a database and an object store.
+
+    Example: netgraft library init models --database postgresql://netgraft@db/models --blobs s3://bucket/models
+    """
+    from netgraft.library import Library
+
+    made = Library.init(library, database=database, blobs=blobs)
+    if as_json:
+        print_json({"library": made.label, "blobs": made.blobs.address})
+    else:
+        typer.echo(f"made {made.label}, files in {made.blobs.address}")
+
+
+@app.command("list")
+def list_entries(
+    library: LibraryArgument,
+    domain: Annotated[str | None, typer.Option(help="Only entries of this domain.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only entries of this kind, such as regression.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the entries of a library.
+
+    Example: netgraft library list models --kind regression
+    """
+    from netgraft.library import Library
+
+    headings = Library(library).list(domain, kind)
+    if as_json:
+        print_json({"entries": [heading._asdict() for heading in headings]})
+    else:
+        _print_headings(headings)
+
+
+@app.command("show")
+def show_entry(library: LibraryArgument, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show everything that is known of an entry.
+
+    Example: netgraft library show models "site 7"
+    """
+    from netgraft.library import Library
+
+    entry = Library(library).get(name)
+    if as_json:
+        print_json(entry.to_json())
+    else:
+        _print_entry(entry)
+
+
+@app.command("remove")
+def remove_entry(library: LibraryArgument, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Remove an entry, and its files that no other entry has.
+
+    Example: netgraft library remove models "site 7"
+    """
+    from netgraft.library import Library
+
+    Library(library).remove(name)
+    if as_json:
+        print_json({"removed": name})
+    else:
+        typer.echo(f"removed {name}")
+
+
+@app.command("check")
+def check_library(
+    library: LibraryArgument,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be, mark what cannot.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every hash of a library. Exits 2 when an entry must not be used.
+
+    Example: netgraft library check models --repair
+    """
+    from netgraft.errors import LibraryError
+    from netgraft.library import Library
+
+    report = Library.mend(library) if repair else Library(library).check()
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print_report(report)
+    if report.unusable:
+        raise LibraryError(
+            f"a library of whole entries is required, got {len(report.unusable)} of {report.entries} that must not be"
+            f" used, first {report.unusable[0]!r}"
+        )
+
+
+def _print_headings(headings: list[Heading]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from netgraft.units import format_quantity
+
+    table = Table("name", "domain", "kind", "target", "error", "metric", "rows", "size", "licence", "created", "")
+    for each in headings:
+        cells = [each.name, each.domain or "\u2013", each.kind, each.target, f"{each.error:.4f}", each.metric]
+        cells += [f"{each.rows:,}", format_quantity(each.size_bytes, "byte"), each.licence or "\u2013"]
+        cells += [each.created[:10], "damaged" if each.damaged else ""]
+        table.add_row(*map(Text, cells))
+    print_rich(table)
+
+
+def _print_entry(entry: Entry) -> None:
+    import json
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from netgraft.units import format_quantity
+
+    table = Table("field", "value", show_lines=True)
+    shown = entry.to_json()
+    shown["columns"] = "\n".join(f"{name}  {kind}" for name, kind in entry.columns)
+    shown["files"] = "\n".join(
+        f"{name}  {format_quantity(file.size, 'byte')}  {file.sha256[:12]}" for name, file in entry.files.items()
+    )
+    for field, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        table.add_row(Text(field), Text(text.encode("utf-8", "replace").decode()))
+    print_rich(table)
+
+
+def _print_report(report: CheckReport) -> None:
+    for what, lines in report.to_json().items():
+        if what not in ("entries", "unusable"):
+            for line in lines:
+                typer.echo(f"{what}: {line}")
+    typer.echo(f"{report.entries} entries checked, {len(report.unusable)} must not be used")
