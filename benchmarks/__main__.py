@@ -10,6 +10,8 @@ NAMES = {
     "inference": "time of a prediction: ONNX Runtime and numpy against LightGBM",
     "ablation": "what embedding, linear path, members, teacher and wiring are worth",
     "latency_model": "how well the latency model predicts this machine",
+    "transfer": "targets of 50 to 1,000 rows with earlier models, against a cold start and what people do today",
+    "transfer_similarity": "which similarity orders sources by the gain of transferring from them",
     "library_index": "time to list and to rank 100,000 entries of a library",
     "similarity_speed": "the linear-time similarity of latent Gaussians against the double loop",
 }
@@ -19,7 +21,7 @@ def main() -> None:
     """Print the list."""
     print("python -m benchmarks.NAME [--quick] [--report]   (see benchmarks/README.md; peers need .venv-bench)\n")
     for name, about in NAMES.items():
-        print(f"  {name:16} {about}")
+        print(f"  {name:20} {about}")
 
 
 if __name__ == "__main__":

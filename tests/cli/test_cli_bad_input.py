@@ -118,9 +118,9 @@ SETTINGS = {
     "no budget": (["--budget", "0s"], "a duration must be positive", "got '0s'"),
     "malformed budget": (["--budget", "soon"], "a quantity must be a number", "got 'soon'"),
     "negative lag": (["--lag", "-1"], "lag must be a whole number from 0", "got -1"),
-    "ray": (["--engine", "ray"], "the engine must be local", "not available yet"),
-    "library": (["--library", "lib"], "--library is not available yet", ""),
-    "fleet": (["--by", "site"], "--by is not available yet", ""),
+    "ray": (["--engine", "ray"], "the engine must be local", "which is for fleets (--by)"),
+    "no library": (["--library", "no-such-library"], "a library", "no-such-library"),
+    "source without a library": (["--source", "site 7"], "a library is required for a source", "'site 7'"),
     "no such option": (["--budgets", "3s"], "No such option", "--budget"),
     "no number": (["--evaluations", "many"], "Invalid value for '--evaluations'", "valid integer"),
 }

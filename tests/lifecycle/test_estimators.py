@@ -157,7 +157,7 @@ def test_nothing_of_the_rows_is_kept(regressor: ng.NetgraftRegressor) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"library": "lib"}, "library must be None: libraries are not available yet, got 'lib'"),
+        ({"library": "no such library"}, "a library"),
         ({"limits": {"siz": 1}}, "a limit's objective must be one of .* got 'siz'; the nearest is 'size'"),
         ({"limits": {"size": 0}}, "a limit must be positive, got size 0"),
         ({"objectives": ("size",)}, "the objectives must include error, got size"),

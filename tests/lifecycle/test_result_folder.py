@@ -65,8 +65,8 @@ def test_release_keeps_a_resumed_folder(tmp_path: Path) -> None:
 
 def test_write_replaces_an_earlier_result(tmp_path: Path) -> None:
     claimed = claim(tmp_path / "a", resume=False)
-    claimed.write(front(0.3, 0.2), {"notes": ["first"]}, {"n0": stump(), "n1": stump()})
-    claimed.write(front(0.3), {"notes": ["second"]}, {"n0": stump()})
+    claimed.write(front(0.3, 0.2), {"notes": ["first"]}, {"n0": stump(), "n1": stump()}, {"origin.json": b"{}"})
+    claimed.write(front(0.3), {"notes": ["second"]}, {"n0": stump()}, {})
     assert open_details(claimed.path) == {"notes": ["second"]}
     assert sorted(path.name for path in (claimed.path / "model").iterdir()) == [
         "manifest.json", "n0.json", "n0.safetensors",
@@ -81,14 +81,14 @@ def test_write_that_fails_leaves_the_earlier_result(tmp_path: Path, monkeypatch:
     from netgraft.lifecycle import folder
 
     claimed = claim(tmp_path / "a", resume=False)
-    claimed.write(front(0.3), {}, {"n0": stump()})
+    claimed.write(front(0.3), {}, {"n0": stump()}, {})
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder, "save", full)
     with pytest.raises(OutputError, match=r"a folder that can be written is required, got .*: No space left on device"):
-        claimed.write(front(0.2), {}, {"n0": stump()})
+        claimed.write(front(0.2), {}, {"n0": stump()}, {})
     assert open_front(claimed.path)["points"][0]["values"]["error"] == 0.3
 
 
@@ -142,7 +142,7 @@ def test_settings_are_checked_before_any_work() -> None:
     check_settings(SearchSettings(device="raspberry-pi-4", settings={"depth": "1,2", "memory": "1GB"}))
     with pytest.raises(SettingError, match=r"a setting must be one of .* got 'wdth_1'; the nearest is 'width_1'"):
         check_settings(SearchSettings(settings={"wdth_1": "4"}))
-    with pytest.raises(SettingError, match="an engine must be one of local, got 'cluster'"):
+    with pytest.raises(SettingError, match="an engine must be one of local, ray, got"):
         check_engine("cluster")
 
 

@@ -208,18 +208,6 @@ def test_many_classes_are_summed_up() -> None:
     assert "class 3<" not in page
 
 
-def test_transfer_is_told() -> None:
-    guard = {
-        "decision": "refused",
-        "reason": "no better than from nothing",
-        "candidates": [{"name": "start", "error": 0.2}],
-    }
-    told = {"mode": "weights", "sources": [{"name": "cell-7", "measure": "mmd", "distance": 0.31}], "guard": guard}
-    page = render_front(front() | {"transfer": told}, {})
-    assert "weights. refused. no better than from nothing." in page
-    assert "cell-7" in page
-
-
 @given(st.integers(0, 40), st.integers(2, 30))
 def test_thinning_keeps_ends_and_order(count: int, most: int) -> None:
     kept = thin(range(count), most)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +13,9 @@ from netgraft.cli.output import JsonOption, print_json, print_rich
 
 if TYPE_CHECKING:
     from netgraft.library import CheckReport, Entry, Heading
+
+# The nearest entries whose gain is estimated, and those shown.
+_GAINS, _SHOWN = 5, 30
 
 app = typer.Typer(help="A library of earlier models: a folder, or a database and an object store.")
 
@@ -35,6 +41,58 @@ def init_library(
         print_json({"library": made.label, "blobs": made.blobs.address})
     else:
         typer.echo(f"made {made.label}, files in {made.blobs.address}")
+
+
+@app.command("add")
+def add_entry(
+    library: LibraryArgument,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a finished search.")],
+    name: Annotated[str, typer.Option(help="Name of the entry.")],
+    domain: Annotated[str | None, typer.Option(help="Where the rows come from, such as a site.")] = None,
+    keep_rows: Annotated[int, typer.Option(help="Rows to keep for later transfers; none by default.")] = 0,
+    licence: Annotated[str | None, typer.Option(help="Licence of the data.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a finished search: its models, its root and where its data lie; no rows unless asked.
+
+    Example: netgraft library add models netgraft-energy --name "site 7" --domain Type4 --keep-rows 1000
+    """
+    from netgraft.library import Library
+    from netgraft.lifecycle.shelf import add_to_library
+
+    entry = add_to_library(Library(library), folder, name, domain=domain, keep_rows=keep_rows, licence=licence)
+    if as_json:
+        print_json(entry.to_json())
+    else:
+        typer.echo(f"added {entry.name}: {len(entry.files)} files, {entry.size_bytes / 1000:.0f} KB")
+
+
+@app.command("similar")
+def similar_entries(
+    library: LibraryArgument,
+    table: Annotated[Path, typer.Argument(help="A .csv, .tsv, .parquet, .arrow or .feather file.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    kind: Annotated[str, typer.Option(help="auto, regression or classification.")] = "auto",
+    drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
+    group: Annotated[str | None, typer.Option(help="Rows with one value of this column belong together.")] = None,
+    measure: Annotated[str, typer.Option(help="What tells how far apart data lie.")] = "sketch",
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the entries of a library as sources for a table, the most similar first.
+
+    Example: netgraft library similar models new-site.parquet --target Energy --group BS
+    """
+    from netgraft.library import Library
+    from netgraft.lifecycle.shelf import rank_sources
+    from netgraft.tables import Task
+
+    opened = Library(library)
+    task = Task.read(table, target=target, kind=kind, drop=drop or (), group=group)  # type: ignore[arg-type]
+    ranked = rank_sources(opened, task, measure, gains=_GAINS)
+    if as_json:
+        print_json({"measure": measure, "ranked": [asdict(each) for each in ranked]})
+    else:
+        _print_ranked(measure, [asdict(each) for each in ranked])
 
 
 @app.command("list")
@@ -110,6 +168,19 @@ def check_library(
             f"a library of whole entries is required, got {len(report.unusable)} of {report.entries} that must not be"
             f" used, first {report.unusable[0]!r}"
         )
+
+
+def _print_ranked(measure: str, ranked: Sequence[Mapping[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", f"distance ({measure})", "expected gain")
+    for each in ranked[:_SHOWN]:
+        gain = each["expected_gain"]
+        table.add_row(Text(each["name"]), f"{each['distance']:.4g}", "" if gain is None else f"{gain:+.4f}")
+    print_rich(table)
+    if len(ranked) > _SHOWN:
+        typer.echo(f"and {len(ranked) - _SHOWN} more; --json prints all")
 
 
 def _print_headings(headings: list[Heading]) -> None:

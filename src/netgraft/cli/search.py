@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netgraft.cli.output import JsonOption, limits_of, note, print_front, print_json, progress_bar
+from netgraft.cli.output import JsonOption, limits_of, note, print_front, print_json, print_rich, progress_bar
 from netgraft.errors import SettingError
 
 if TYPE_CHECKING:
+    from netgraft.lifecycle.fleet_record import Fleet
     from netgraft.lifecycle.search import Front
 
-_TABLE, _SEARCH, _RUN = "The table", "The search", "The run"
+_TABLE, _SEARCH, _TRANSFER, _RUN = "The table", "The search", "Earlier models", "The run"
 Texts = list[str] | None
 
 
@@ -76,8 +77,18 @@ def search(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Who trains: local.", rich_help_panel=_RUN)] = "local",
-    jobs: Annotated[int, typer.Option(help="Processes that train.", rich_help_panel=_RUN)] = 1,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="A fleet: one search for each value of this column, which is no input.", rich_help_panel=_RUN
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Who searches: local, or for a fleet ray.", rich_help_panel=_RUN)
+    ] = "local",
+    jobs: Annotated[
+        int, typer.Option(help="Processes that train; of a fleet, domains at once.", rich_help_panel=_RUN)
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", rich_help_panel=_RUN)] = 0,
     out: Annotated[
         Path | None,
@@ -87,22 +98,27 @@ def search(
         bool, typer.Option("--resume", help="Go on with the search in that folder.", rich_help_panel=_RUN)
     ] = False,
     as_json: JsonOption = False,
-    library: Annotated[str | None, typer.Option(hidden=True)] = None,
-    source: Annotated[Texts, typer.Option(hidden=True)] = None,
-    by: Annotated[str | None, typer.Option(hidden=True)] = None,
+    library: Annotated[
+        str | None,
+        typer.Option(help="Earlier models to start from: a folder or a database URL.", rich_help_panel=_TRANSFER),
+    ] = None,
+    source: Annotated[
+        Texts,
+        typer.Option(
+            help="auto (the nearest), none, or the name of an entry; may be repeated.", rich_help_panel=_TRANSFER
+        ),
+    ] = None,
 ) -> None:
     """Search the networks worth deploying for a table, and write them to a folder.
 
     Example: netgraft search energy.parquet --target Energy --group BS --limit "size<=64KB" --budget 60s
     """
-    _not_yet({"--library": library, "--source": source, "--by": by})
     from netgraft.lifecycle.folder import default_folder
     from netgraft.lifecycle.job import check_engine, search_into
     from netgraft.lifecycle.search import SearchSettings
     from netgraft.tables import Task
     from netgraft.units import parse_duration
 
-    check_engine(engine)
     settings = SearchSettings(
         objectives=tuple(objective) if objective else ("error", "size"),
         limits=limits_of(limit),
@@ -113,7 +129,35 @@ def search(
         settings=settings_of(setting),
         jobs=jobs,
         seed=seed,
+        library=library,
+        sources=tuple(source) if source else ("auto",),
     )
+
+    folder = out or default_folder(table)
+    if by is not None:
+        from netgraft.lifecycle.fleet import search_fleet
+        from netgraft.tables.settings import Settings
+
+        reading = Settings(
+            target=target,
+            kind=kind,  # type: ignore[arg-type]  # checked there
+            drop=tuple(drop or ()),
+            group=group,
+            time=time,
+            weight=weight,
+            metric=metric,
+            target_transform=target_transform,  # type: ignore[arg-type]  # checked there
+            lag=lag,
+            na=tuple(na or ()),
+            seed=seed,
+        )
+        with progress_bar() as told:
+            fleet = search_fleet(
+                folder, table, settings, by=by, reading=reading, test=test, engine=engine, resume=resume,
+                on_progress=told,
+            )  # fmt: skip
+        show_fleet(fleet, folder, as_json=as_json)
+        return
 
     def read() -> Task:
         return Task.read(
@@ -132,7 +176,7 @@ def search(
             seed=seed,
         )
 
-    folder = out or default_folder(table)
+    check_engine(engine)
     with progress_bar() as told:
         front = search_into(folder, read, settings, resume=resume, on_progress=told)
     show(front, folder, as_json=as_json)
@@ -159,6 +203,29 @@ def show(front: Front, folder: Path, *, as_json: bool) -> None:
         raise KeyboardInterrupt
 
 
+def show_fleet(fleet: Fleet, folder: Path, *, as_json: bool) -> None:
+    """Print a fleet and where it lies.
+
+    Raises:
+        KeyboardInterrupt: the user stopped the fleet; what is done was printed.
+    """
+    from netgraft.lifecycle.folder import REPORT
+    from netgraft.reports.fleet_table import fleet_table
+
+    if as_json:
+        print_json({**fleet.to_json(), "out": str(folder)})
+    else:
+        for text in fleet.notes:
+            note(f"note: {text}")
+        for domain in fleet.domains:
+            if domain.state in ("failed", "skipped"):
+                note(f"{domain.state}: {domain.value} ({domain.reason})")
+        print_rich(fleet_table(fleet.to_json()))
+        typer.echo(f"Report: {folder / REPORT}")
+    if fleet.interrupted:
+        raise KeyboardInterrupt
+
+
 def settings_of(texts: Texts) -> dict[str, str]:
     """Return the settings written ``KEY=VALUE``.
 
@@ -176,15 +243,4 @@ def settings_of(texts: Texts) -> dict[str, str]:
     return found
 
 
-def _not_yet(options: dict[str, Any]) -> None:
-    """Refuse options of parts that do not exist yet.
-
-    Raises:
-        SettingError: one of them is given.
-    """
-    for name, value in options.items():
-        if value:
-            raise SettingError(f"{name} is not available yet in this version")
-
-
-__all__ = ["search", "settings_of", "show"]
+__all__ = ["search", "settings_of", "show", "show_fleet"]

@@ -69,6 +69,7 @@ def details_of(front: Front, folder: str) -> Details:
             "notes": list(front.notes),
             "dropped": [{"name": each.name, "reason": each.reason} for each in task.dropped],
             "settings": {**settings.that_determine(), "budget_s": settings.budget_s, "jobs": settings.jobs},
+            **({"transfer_curve": front.transfer_curve} if front.transfer_curve else {}),
             "limits": {limit.objective: limit.value for limit in settings.limits},
             "space": front.space.get("genes", []),
             "counts": {

@@ -103,8 +103,6 @@ class _FrontEstimator(BaseEstimator):
 
     def _search(self, X: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Search a front for validated rows and keep its points."""
-        if self.library is not None:
-            raise SettingError(f"library must be None: libraries are not available yet, got {self.library!r}")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         if groups is not None:
             groups = column_or_1d(np.asarray(groups))
@@ -131,6 +129,7 @@ class _FrontEstimator(BaseEstimator):
             settings=dict(self.settings or {}),
             jobs=self.jobs,
             seed=seed,
+            library=None if self.library is None else str(getattr(self.library, "location", self.library)),
         )
 
     def _names(self, X: Any) -> list[str] | None:
@@ -247,7 +246,7 @@ class NetgraftRegressor(RegressorMixin, _FrontEstimator):
         objectives: what to make small; must include ``error``.
         limits: hard bounds by objective, in SI units or as text: ``{"size": 65_536}``, ``{"latency": "5ms"}``.
         device: what latency and energy are modelled for: a name of ``netgraft device list`` or a TOML file.
-        library: earlier models to start from; not available yet.
+        library: earlier models to start from: a `netgraft.Library`, its folder or its URL.
         metric: what error is made of; r2 or accuracy by default.
         strategy: ``nested``, ``evolution`` or ``random``.
         settings: choices that are restricted, such as ``{"depth": "1,2"}``.

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from netgraft.errors import LimitError, ModelError, OutputError, SettingError, unknown_name
-from netgraft.records import write_json, write_text
+from netgraft.lifecycle.origin import GRAFT
+from netgraft.records import write_bytes, write_json, write_text
 from netgraft.reports import render_front
 from netgraft.runtime import Model, load, save
 from netgraft.search import OBJECTIVES, limit_text, violated
@@ -60,13 +61,20 @@ class ClaimedFolder:
             for folder in self.created:
                 folder.rmdir()
 
-    def write(self, front: Mapping[str, Any], details: Mapping[str, Any], models: Mapping[str, Model]) -> None:
+    def write(
+        self,
+        front: Mapping[str, Any],
+        details: Mapping[str, Any],
+        models: Mapping[str, Model],
+        graft: Mapping[str, bytes],
+    ) -> None:
         """Write a result, in place of an earlier one of the same search.
 
         Args:
             front: the content of ``front.json``.
             details: the content of ``details.json``.
             models: one per root of the front's points.
+            graft: files that later searches start from, by name.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -82,6 +90,8 @@ class ClaimedFolder:
             aside.replace(model)
         except OSError as error:
             raise OutputError(f"a folder that can be written is required, got {self.path}: {error.strerror}") from error
+        for name, data in graft.items():
+            write_bytes(self.path / GRAFT / name, data)
         write_json(self.path / DETAILS, details)
         write_text(self.path / REPORT, page)
         write_json(self.path / FRONT, front)

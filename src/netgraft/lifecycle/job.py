@@ -8,16 +8,17 @@ from pathlib import Path
 from netgraft.devices import Profile
 from netgraft.errors import InputError, OutputError, SettingError, TableError, unknown_name
 from netgraft.lifecycle.details import details_of
+from netgraft.lifecycle.engines import ENGINES, engine_named
+from netgraft.lifecycle.fleet_record import FLEET, open_fleet
 from netgraft.lifecycle.folder import DETAILS, REPORT, ClaimedFolder, claim, open_details, open_front
 from netgraft.lifecycle.interrupts import undisturbed
+from netgraft.lifecycle.origin import origin_files
 from netgraft.lifecycle.search import OWN_SETTINGS, Front, SearchSettings, search_front
 from netgraft.lifecycle.space import network_space, restricted
 from netgraft.records import write_text
 from netgraft.reports import render_front
 from netgraft.search import STRATEGIES, Journal, objectives_named
 from netgraft.tables import Task
-
-ENGINES = ("local",)
 
 
 def search_into(
@@ -46,7 +47,9 @@ def search_into(
         front = search_front(read(), settings, journal=folder.journal, resume=resume, on_progress=on_progress)
         with undisturbed():
             details = details_of(front, str(out))
-            folder.write(front.to_json(), details, {point.id: point.model for point in front.points})
+            models = {point.id: point.model for point in front.points}
+            left = origin_files(front.task, front.task.path, front.root, front.archive)
+            folder.write(front.to_json(), details, models, left)
     except BaseException as error:
         if not _is_worth_keeping(folder, error):
             folder.release()
@@ -70,7 +73,8 @@ def check_settings(settings: SearchSettings) -> None:
     """Check the names in the settings before any work is done.
 
     Raises:
-        SettingError: an objective, strategy, device or setting is unknown.
+        SettingError: an objective, strategy, device, setting or source is unknown.
+        LibraryError: there is no library, or it cannot be read.
     """
     objectives_named(settings.objectives)
     if settings.strategy not in STRATEGIES:
@@ -82,27 +86,36 @@ def check_settings(settings: SearchSettings) -> None:
             raise SettingError(unknown_name("a setting", name, [*genes, *OWN_SETTINGS]))
     restricted(widest, {name: text for name, text in settings.settings.items() if name in genes})
     Profile.load(settings.device)
+    if settings.library is not None:
+        from netgraft.library import Library
+
+        known = Library(settings.library)
+        for name in settings.sources:
+            if name not in ("auto", "none"):
+                known.get(name)
 
 
 def check_engine(name: str) -> None:
-    """Check the name of the engine that trains.
+    """Check the name of the engine of a single search.
 
     Raises:
-        SettingError: it is unknown or does not exist yet.
+        SettingError: it is unknown, or for fleets only.
     """
-    if name == "ray":
-        raise SettingError("the engine must be local, got 'ray', which is not available yet")
-    if name not in ENGINES:
-        raise SettingError(unknown_name("an engine", name, ENGINES))
+    if name in ENGINES and name != "local":
+        raise SettingError(f"the engine must be local, got {name!r}, which is for fleets (--by)")
+    engine_named(name, jobs=1)
 
 
 def rewrite_report(path: Path) -> Path:
-    """Write a folder's report again from what it holds, and return the report's path.
+    """Write a folder's report again from what it holds, that of a search or of a fleet, and return the report's path.
 
     Raises:
         ModelError: the folder is no result.
         OutputError: the folder cannot be written.
     """
+    if (path / FLEET).exists():
+        open_fleet(path).write_report(path)
+        return path / REPORT
     front, details = open_front(path), open_details(path)
     write_text(path / REPORT, render_front(front, {**details, "folder": str(path)}))
     return path / REPORT

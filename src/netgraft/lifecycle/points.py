@@ -88,7 +88,7 @@ class PointMaker:
 
     def reference(self, reference: Reference) -> Point:
         """Return the point of a reference."""
-        return self.single(reference.family, reference.family, reference.part, reference.outputs)
+        return self.single(reference.name, reference.family, reference.part, reference.outputs)
 
     def single(self, name: str, family: str, part: Part, outputs: NDArray[Any]) -> Point:
         """Return the calibrated point of one part with its outputs [rows, k, c] on the validation rows."""
@@ -179,8 +179,9 @@ class PointMaker:
 def _equal(points: Sequence[Point]) -> FloatArray:
     """Return equal weights for the best network and the trees, if their errors are comparable; else for the better."""
     least = min(p.values["error"] for p in points)
-    firsts = {p.family: i for i, p in reversed(list(enumerate(points))) if p.family in ("network", "trees")}
-    able = [i for i in firsts.values() if points[i].values["error"] <= _COMPARABLE * least]
+    worst_first = sorted(range(len(points)), key=lambda i: -points[i].values["error"])
+    bests = {points[i].family: i for i in worst_first if points[i].family in ("network", "trees")}
+    able = [i for i in bests.values() if points[i].values["error"] <= _COMPARABLE * least]
     weights = np.zeros(len(points), np.float32)
     weights[able] = 1 / max(1, len(able))
     return weights if able else np.full(len(points), 1 / len(points), np.float32)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.lifecycle.teacher import Teacher, grow_teacher
+from netgraft.lifecycle.teacher import FromSources, Teacher, grow_teacher
 from netgraft.root import (
     Basis,
     Data,
@@ -71,6 +71,7 @@ class Prepared:
         notes: decisions taken on the way, for the report.
         seed: of all that is drawn.
         teacher_s: seconds that the teacher may take, or None.
+        sources: what earlier models contribute to the teacher, or None.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class Prepared:
     notes: tuple[str, ...]
     seed: int
     teacher_s: float | None
+    sources: FromSources | None = None
 
     @property
     def validation_rows(self) -> NDArray[np.int64]:
@@ -90,7 +92,7 @@ class Prepared:
     @cached_property
     def teacher(self) -> Teacher:
         """Return the references and the soft rows; grown when first asked for, because networks can begin without."""
-        return grow_teacher(self.task.kind, self.data, self.seed, self.teacher_s)
+        return grow_teacher(self.task.kind, self.data, self.seed, self.teacher_s, self.sources)
 
     @property
     def taught(self) -> bool:
@@ -112,6 +114,14 @@ def prepare(task: Task, *, seed: int, teacher_s: float | None) -> Prepared:
     notes = list(task.notes)
     output, data, quick = _choose_transform(task, inputs, folds, seed, notes)
     return Prepared(task, encoding, output, data, _bases(data, quick, seed), tuple(notes), seed, teacher_s)
+
+
+def with_encoding(prepared: Prepared, encoding: Encoding) -> Prepared:
+    """Return what is shared when the input columns are read by another encoding of the same columns."""
+    task = replace(prepared.task, encoding=encoding)
+    data = make_data(task, encoding.apply(task.rows.raw), prepared.data.folds, prepared.output)
+    quick = [_quick_trees(data, data.folds[-1], prepared.seed)]
+    return replace(prepared, task=task, encoding=encoding, data=data, bases=_bases(data, quick, prepared.seed))
 
 
 def task_folds(task: Task) -> tuple[Fold, ...]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.numpy
@@ -14,6 +14,7 @@ import safetensors.numpy
 from netgraft.devices import Layer, Profile, cost
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.space import WIDTHS, cut_of, recipe_of, start_candidates
+from netgraft.lifecycle.universal import Universal
 from netgraft.lifecycle.workers import Group, Workers
 from netgraft.root import (
     FINEST_BINS,
@@ -35,6 +36,9 @@ from netgraft.runtime import Network
 from netgraft.search import Genes, MixedSpace, Outcome, Request, non_dominated
 from netgraft.seeds import child_seed
 
+if TYPE_CHECKING:
+    from netgraft.lifecycle.graft import Graft
+
 _EPOCHS = 40
 _STEPS = (300, 1_500)
 _LEAST_STEPS = 500
@@ -49,7 +53,10 @@ _SMALL = ("small",)
 _LARGE_SHARE = 0.55
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
-_NESTED_WIDTH = 128
+# Of the candidates that did well for sources, so many are tried.
+_KNOWN_STARTS = 3
+# The nested root's widths: with several folds there are as many copies of it, and few rows.
+_NESTED_WIDTHS, _NESTED_WIDTHS_IN_FOLDS = (128,) * 4, (64,) * 3
 
 
 @dataclass
@@ -92,6 +99,10 @@ class NetworkProblem:
     workers: Workers
     nested: NestedRoot | None = None
     _training: NestedTraining | None = field(default=None, repr=False)
+    _place: int = 0
+    _graft: Graft | None = field(default=None, repr=False)
+    _universal: Universal | None = field(default=None, repr=False)
+    _begun: bool = False
     _scores: dict[Cut, float] = field(default_factory=dict, repr=False)
 
     def recipe(self, genes: Genes) -> Recipe:
@@ -100,8 +111,13 @@ class NetworkProblem:
         return recipe_of(genes, numeric=data.inputs.numeric.shape[1], slots=data.slots, outputs=data.outputs)
 
     def starts(self) -> list[Genes]:
-        """Return hand-made candidates."""
-        return start_candidates(self.space, len(self.prepared.data.train_rows))
+        """Return candidates that did well for sources, and hand-made ones."""
+        data = self.prepared.data
+        # with few rows a mixture of learners knows more than the labels show
+        made = start_candidates(self.space, len(data.train_rows), distill=0.3 if len(data.folds) == 1 else 0.9)
+        best = [] if self._graft is None else [each["genes"] for tried in self._graft.archives for each in tried[:1]]
+        known = [self.space.nearest(genes) for genes in best]
+        return [*known[:_KNOWN_STARTS], *made]
 
     def cost(self, genes: Genes) -> dict[str, float]:
         """Return size, memory, operations, latency and energy of a candidate; size is exact to the byte."""
@@ -123,6 +139,14 @@ class NetworkProblem:
             return None
         return self.prepared.bases[architecture.basis].counts(architecture.bins)
 
+    def adopt(self, graft: Graft) -> None:
+        """Take the nested root of a graft, if it has one, instead of growing one."""
+        self._graft = graft
+        self._universal = Universal(self.space, graft.archives)
+        if graft.trained is not None:
+            root = graft.trained
+            self.nested, self._training, self._place = root.root, root.training, root.start
+
     def grow(self) -> NestedRoot:
         """Return the nested root that scores candidates and that they start from, trained once."""
         if self.nested is not None:
@@ -131,7 +155,8 @@ class NetworkProblem:
         batch = min(256 if rows >= 4_000 else 128, rows)
         likely: Genes = {"basis": "quantile", "bins": 32, "token": 2, "category": 4, "activation": "relu", "depth": 4}
         base = self.recipe(self.space.nearest({**likely, "batch": batch})).architecture
-        architecture = replace(base, widths=(_NESTED_WIDTH,) * 4, members=1, skip=True)
+        widths = _NESTED_WIDTHS if len(self.prepared.data.folds) == 1 else _NESTED_WIDTHS_IN_FOLDS
+        architecture = replace(base, widths=widths, members=1, skip=True)
         data, basis = self.prepared.data, self.prepared.bases[architecture.basis]
         recipe = NestedRecipe(architecture, batch=batch)
         self._training = NestedTraining(recipe, data, basis, seed=child_seed(self.seed, "nested"))
@@ -143,11 +168,12 @@ class NetworkProblem:
         """Return the non-dominated cuts of the nested root with their weights: a front before any search."""
         root = self.grow()
         batch = root.recipe.batch
-        grid = [Cut(0, ()), *(Cut(d, (w,) * d) for d in (1, 2, 3) for w in WIDTHS if w <= _NESTED_WIDTH)]
-        known = [(cut, genes) for cut in grid if (genes := self._cut_genes(root, cut, batch)) is not None]
+        grid = [Cut(0, ()), *(Cut(d, (w,) * d) for d in (1, 2, 3) for w in WIDTHS)]
+        contained = [cut for cut in grid if cut.within(Cut.of(root.recipe.architecture))]
+        known = [(cut, genes) for cut in contained if (genes := self._cut_genes(root, cut, batch)) is not None]
         if not known:
             return []
-        errors = self._training.errors([cut for cut, _ in known])  # type: ignore[union-attr]
+        errors = self._training.errors([cut for cut, _ in known], self._place)  # type: ignore[union-attr]
         sizes = np.array([self.cost(genes)["size"] for _, genes in known])
         chosen = np.flatnonzero(non_dominated(np.column_stack([errors, sizes])))
         return [(known[i][1], self._free_outcome(root, *known[i])) for i in chosen]
@@ -189,11 +215,12 @@ class NetworkProblem:
         if self._training is None:
             self.grow()
         assert self._training is not None
-        cuts = [_scored_cut(genes) for genes in candidates]
+        cuts = [_scored_cut(genes, self._training.largest) for genes in candidates]
         new = sorted({cut for cut in cuts if cut not in self._scores}, key=lambda cut: (cut.depth, cut.widths))
         if new:
-            self._scores |= dict(zip(new, map(float, self._training.errors(new)), strict=True))
-        return np.array([self._scores[cut] for cut in cuts], np.float64)
+            self._scores |= dict(zip(new, map(float, self._training.errors(new, self._place)), strict=True))
+        scores = np.array([self._scores[cut] for cut in cuts], np.float64)
+        return scores if self._universal is None else self._universal(candidates, scores)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:
         """Train candidates in groups of like size; skip what memory or time do not allow."""
@@ -212,8 +239,10 @@ class NetworkProblem:
         jobs = [self._group(members, requests, recipes) for members in members_of]
         if slice_s is not None:
             jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
-        taught = any(recipe.distill for job in jobs for recipe in job.recipes)
+        # only the first batch may begin without the teacher, which takes its time then
+        taught = self._begun or any(recipe.distill for job in jobs for recipe in job.recipes)
         soft = self.prepared.teacher.soft if taught else None
+        self._begun = True
         for members, trained in zip(members_of, self.workers.train(jobs, soft), strict=True):
             for i, result in zip(members, trained, strict=True):
                 outcomes[i] = self._outcome(recipes[i], result)
@@ -305,12 +334,13 @@ def share_time(groups: Sequence[Group], seconds: float, work_per_s: float) -> li
     return shared
 
 
-def _scored_cut(genes: Mapping[str, Any]) -> Cut:
+def _scored_cut(genes: Mapping[str, Any], largest: Cut) -> Cut:
     """Return the nearest cut that the nested root scores: widths on a coarse grid, so that few cuts are computed."""
     cut = cut_of(dict(genes))
     grid = np.log(np.array(_SCORED_WIDTHS))
     widths = tuple(_SCORED_WIDTHS[int(np.abs(grid - np.log(w)).argmin())] for w in cut.widths)
-    return Cut(cut.depth, widths)
+    depth = min(cut.depth, largest.depth)
+    return Cut(depth, tuple(map(min, widths[:depth], largest.widths)))
 
 
 def _group_key(recipe: Recipe) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
 from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
 from netgraft.lifecycle.workers import Workers
+from netgraft.root import NestedRoot
 from netgraft.runtime import Network
 from netgraft.search import (
     Archive,
@@ -43,6 +44,8 @@ DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
 # Share of a budget that the teacher may take, that the nested root may take at most, and most seconds of the latter.
 _TEACHER_SHARE, _NESTED_SHARE, _NESTED_S = 0.12, 0.06, 3.0
+# Share of a budget for comparing earlier models and starting from them.
+_GRAFT_SHARE = 0.4
 #: Called after every batch with its report and a function that gives the network of one of its evaluations.
 OnBatch = Callable[[BatchReport, Callable[[Evaluation], Network]], None]
 # Shares of the time left that a batch gets: at the beginning, more as the budget is used, at most; when it gets all.
@@ -67,6 +70,8 @@ class SearchSettings:
         settings: genes that are restricted, or an own setting, as text.
         jobs: processes that train.
         seed: of everything.
+        library: where earlier models are, or None.
+        sources: names of entries to start from; ``auto`` chooses the nearest, ``none`` starts cold.
     """
 
     objectives: tuple[str, ...] = ("error", "size")
@@ -78,6 +83,8 @@ class SearchSettings:
     settings: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     seed: int = 0
+    library: str | None = None
+    sources: tuple[str, ...] = ("auto",)
 
     def __post_init__(self) -> None:
         """Check the numbers and fill in the default budget.
@@ -87,6 +94,10 @@ class SearchSettings:
         """
         if self.evaluations is not None and self.evaluations < 1:
             raise SettingError(f"evaluations must be >= 1, got {self.evaluations}")
+        if self.library is None and self.sources != ("auto",) and self.sources != ("none",):
+            raise SettingError(f"a library is required for a source, got the source {self.sources[0]!r} without one")
+        if len(self.sources) > 1 and {"auto", "none"} & set(self.sources):
+            raise SettingError(f"sources must be auto, none or names of entries, got {', '.join(self.sources)}")
         if self.jobs < 1:
             raise SettingError(f"jobs must be >= 1, got {self.jobs}")
         if self.budget_s is not None and not self.budget_s > 0:
@@ -103,6 +114,7 @@ class SearchSettings:
             "strategy": self.strategy,
             "settings": dict(self.settings),
             "seed": self.seed,
+            **({} if self.library is None else {"library": self.library, "sources": list(self.sources)}),
         }
 
 
@@ -121,6 +133,9 @@ class Front:
         notes: decisions taken on the way.
         seconds: how long it took.
         interrupted: whether the user stopped it.
+        root: the nested root, or None where the strategy grew none.
+        transfer: what became of the sources, as in ``front.json``; None without a library.
+        transfer_curve: ``with`` and ``cold``: seconds and error of a root from a source and of one from nothing.
     """
 
     task: Task
@@ -135,6 +150,9 @@ class Front:
     scored: int
     seconds: float
     interrupted: bool
+    root: NestedRoot | None = None
+    transfer: dict[str, Any] | None = None
+    transfer_curve: dict[str, list[list[float]]] = field(default_factory=dict)
 
     def point(self, name: str | None = None) -> Point:
         """Return a point by its id, or the picked one.
@@ -172,7 +190,7 @@ class Front:
             "scored": self.scored,
             "device": self.device,
             "space": self.space,
-            "transfer": None,
+            "transfer": self.transfer,
             "objectives": [{"name": o.name, "unit": o.unit, "origin": o.origin} for o in self.objectives],
             "history": self.archive.history,
             "points": [point.to_json() for point in self.points],
@@ -256,6 +274,14 @@ def _search(
     budget = settings.budget_s
     told("encoding the table and training the nested root", 0.0)
     prepared = prepare(task, seed=settings.seed, teacher_s=None if budget is None else _TEACHER_SHARE * budget)
+    grafting = None
+    if settings.library is not None and settings.sources != ("none",):
+        from netgraft.lifecycle.shelf import graft_from_library
+
+        told("comparing earlier models", 0.0)
+        seconds = None if budget is None else _GRAFT_SHARE * budget
+        grafting = graft_from_library(prepared, settings.library, settings.sources, seconds)
+        prepared = prepared if grafting.graft is None else grafting.graft.prepared
     data = prepared.data
     space = network_space(
         rows=len(data.train_rows),
@@ -268,6 +294,8 @@ def _search(
         problem = NetworkProblem(
             prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers
         )
+        if grafting is not None and grafting.graft is not None:
+            problem.adopt(grafting.graft)
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
@@ -327,6 +355,9 @@ def _search(
         archive.scored,
         clock.elapsed(),
         archive.interrupted,
+        problem.nested,
+        None if grafting is None else grafting.to_json(),
+        {} if grafting is None or grafting.graft is None else grafting.graft.curve,
     )
 
 

@@ -111,10 +111,15 @@ def cut_of(genes: Genes) -> Cut:
     return Cut(depth, widths, int(genes.get("members", 1)))
 
 
-def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
+def start_candidates(space: MixedSpace, rows: int, *, distill: float = 0.3) -> list[Genes]:
     """Return hand-made candidates from the linear path to a wide ensemble, each the nearest one of the space.
 
     They cover the front from its smallest to its most accurate end, so a search is useful after its first batch.
+
+    Args:
+        space: the candidates.
+        rows: training rows.
+        distill: weight of the teacher's soft rows.
     """
     batch = 256 if rows >= 4_000 else 128
     common: Genes = {
@@ -122,7 +127,7 @@ def start_candidates(space: MixedSpace, rows: int) -> list[Genes]:
         "skip": True,
         "batch": batch,
         "weight_decay": 1e-4,
-        "distill": 0.3,
+        "distill": distill,
         "category": 2,
     }
     small = {"basis": "quantile", "bins": 8, "token": 1, "members": 1, "dropout": 0.0, "learning_rate": 1e-2}

@@ -114,6 +114,12 @@ class Calibration(TypedDict, total=False):
     bins_before: list[Bin]
 
 
+TransferCurve = TypedDict(
+    "TransferCurve", {"with": list[tuple[float, float]], "cold": list[tuple[float, float]]}, total=False
+)
+"""Least error so far against seconds, `[seconds, error]`, of a search with sources and of one without."""
+
+
 class Details(TypedDict, total=False):
     """The content of `DIR/details.json`."""
 
@@ -135,3 +141,4 @@ class Details(TypedDict, total=False):
     conformal: Conformal
     confusion: Confusion
     calibration: Calibration
+    transfer_curve: TransferCurve

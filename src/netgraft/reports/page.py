@@ -18,10 +18,13 @@ from netgraft.reports.markup import Markup, escape, fill, finite_only, join, scr
 from netgraft.reports.payload import payload
 from netgraft.reports.points import Front, points_of
 from netgraft.reports.results import by_group, confusion
-from netgraft.reports.searched import searched, transfer
+from netgraft.reports.searched import searched
 from netgraft.reports.sections import commands, facts, headline, notes, points_table, section
+from netgraft.reports.similarity import drawn
+from netgraft.reports.transfer import transfer
 
-_SCRIPTS = ("figures.js", "draw.js", "front.js", "charts.js", "page.js")
+_SCRIPTS = ("figures.js", "draw.js", "front.js", "charts.js", "transfer.js", "page.js")
+_STYLES = ("page.css", "transfer.css")
 
 
 def render_front(front: Mapping[str, Any], details: Mapping[str, Any]) -> str:
@@ -35,22 +38,23 @@ def render_front(front: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         HTML of less than 2 MB for fronts of up to some hundred points; 100 to 200 KB as a rule.
     """
     front, details = finite_only(front), finite_only(details)
-    style, script = _asset("page.css"), _script()
+    style, script = "".join(asset(name) for name in _STYLES), _script()
     task = front.get("task") or {}
     values: dict[str, str] = {
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "title": escape(task.get("target") or "Front"),
         "style": style,
         "script": script,
-        "data": script_json(payload(front, details)),
+        "data": script_json({**payload(front, details), "transfer": drawn(front, details)}),
         "facts": facts(front),
         "headline": headline(front, details),
         "sections": _sections(front, details),
     }
-    return fill(_asset("page.html"), values)
+    return fill(asset("page.html"), values)
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
+    """Return the content security policy under which only this style and this script run."""
     admitted = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     return f"default-src 'none'; img-src data:; {admitted}; base-uri 'none'; form-action 'none'"
 
@@ -60,8 +64,8 @@ def _sections(front: Front, details: Mapping[str, Any]) -> Markup:
         points_table(front) if points_of(front) else None,
         commands(front, details),
         tag("div", *_halves(front, details), class_="halves"),
+        transfer(front, details),
         searched(front, details),
-        transfer(front),
         notes(details),
     )
 
@@ -112,10 +116,11 @@ def _history(front: Front) -> Markup | None:
 
 
 def _script() -> str:
-    return "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "})();\n"
+    return "(() => {\n'use strict';\n" + "\n".join(asset(name) for name in _SCRIPTS) + "})();\n"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file that pages are made of."""
     return (files("netgraft.reports") / "assets" / name).read_text(encoding="utf-8")
 
 

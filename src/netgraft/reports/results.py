@@ -46,17 +46,18 @@ def by_group(details: Mapping[str, Any]) -> Markup | None:
 def _group_row(row: Mapping[str, Any], metrics: Sequence[str], longest: float) -> Markup:
     name = tag("th", row.get("group", ""), scope="row", class_="name")
     cells = [
-        tag("td", _bar(row["error"] / longest), class_="bar"),
+        tag("td", bar(row["error"] / longest), class_="bar"),
         number_cell(row["error"]),
         number_cell(row.get("rows")),
     ]
     return tag("tr", name, *cells, *(number_cell(row.get(metric)) for metric in metrics))
 
 
-def _bar(share: float) -> Markup:
+def bar(share: float) -> Markup:
+    """Return a bar that is filled to a share."""
     width = f"{100 * min(max(share, 0.0), 1.0):.1f}"
-    bar = tag("rect", x="0", y="0", width=width, height="10", rx="0")
-    return tag("svg", bar, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+    drawn = tag("rect", x="0", y="0", width=width, height="10", rx="0")
+    return tag("svg", drawn, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
 
 
 def _on(part: Mapping[str, Any]) -> str:

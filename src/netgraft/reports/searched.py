@@ -1,4 +1,4 @@
-"""What was searched: counts, the space, the columns that were dropped, the settings, and where knowledge came from."""
+"""What was searched: counts, the space, the columns that were dropped, and the settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ _LEAST_CLOUD = 8
 
 def searched(front: Front, details: Mapping[str, Any]) -> Markup | None:
     """Return the section on the search, or None where nothing is known of it."""
-    blocks = [_counts(front, details), _choices(details), _space(front, details), _dropped(details), _settings(details)]
+    blocks = [
+        _counts(front, details),
+        _choices(details),
+        _space(front, details),
+        _dropped(details),
+        settings_list(details),
+    ]
     known = [block for block in blocks if block is not None]
     return section("searched", "What was searched", *known) if known else None
 
@@ -91,7 +97,8 @@ def _dropped(details: Mapping[str, Any]) -> Markup | None:
     return _folded(f"Columns not used: {len(rows)}.", tag("ul", *rows)) if rows else None
 
 
-def _settings(details: Mapping[str, Any]) -> Markup | None:
+def settings_list(details: Mapping[str, Any]) -> Markup | None:
+    """Return how a search was set, folded, or nothing."""
     settings = details.get("settings") or {}
     rows = [
         tag("div", tag("dt", name), tag("dd", _short(value))) for name, value in settings.items() if value is not None
@@ -101,33 +108,3 @@ def _settings(details: Mapping[str, Any]) -> Markup | None:
 
 def _folded(summary: str, content: Markup) -> Markup:
     return tag("details", tag("summary", summary), content)
-
-
-def transfer(front: Front) -> Markup | None:
-    """Return where the search started from, or None where it started from nothing."""
-    told = front.get("transfer")
-    if not told:
-        return None
-    guard = told.get("guard") or {}
-    lead = ". ".join(
-        str(part).rstrip(".") for part in (told.get("mode"), guard.get("decision"), guard.get("reason")) if part
-    )
-    sources = [
-        tag(
-            "li",
-            tag("b", each.get("name", ""), class_="name"),
-            f": {each.get('measure', 'distance')} {quantity(each.get('distance'))}",
-        )
-        for each in told.get("sources") or []
-    ]
-    candidates = [
-        tag("li", tag("b", each.get("name", ""), class_="name"), f": error {quantity(each.get('error'))}")
-        for each in guard.get("candidates") or []
-    ]
-    lists = [tag("h3", title) if item is None else tag("ul", *item) for title, item in _titled(sources, candidates)]
-    return section("transfer", "Transfer", *lists, lead=f"{lead}." if lead else None)
-
-
-def _titled(sources: list[Markup], candidates: list[Markup]) -> list[tuple[str, list[Markup] | None]]:
-    named = [("Sources", sources), ("What was compared on validation rows", candidates)]
-    return [part for title, items in named if items for part in ((title, None), (title, items))]

@@ -60,10 +60,11 @@ def facts(front: Front) -> Markup:
         "Device": front.get("device"),
         "Search": _search(front),
     }
-    return tag("dl", *(_fact(name, value) for name, value in shown.items() if value), class_="facts")
+    return tag("dl", *(fact(name, value) for name, value in shown.items() if value), class_="facts")
 
 
-def _fact(name: str, value: object) -> Markup:
+def fact(name: str, value: object) -> Markup:
+    """Return one name and value of a list of facts."""
     return tag("div", tag("dt", name), tag("dd", value))
 
 
@@ -103,7 +104,7 @@ def _tiles(front: Front, picked: Point, details: Mapping[str, Any]) -> Markup:
     if finite(picked.get("parameters")) is not None:
         tiles.append(("parameters", quantity(picked["parameters"]), ""))
     tiles += _coverage(details)
-    return tag("dl", *(_tile(*tile) for tile in tiles), class_="tiles")
+    return tag("dl", *(tile(*each) for each in tiles), class_="tiles")
 
 
 def _coverage(details: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -115,7 +116,8 @@ def _coverage(details: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [("interval", f"± {quantity(width)}", f"for {100 * level:.0f} % of rows" if level else "")]
 
 
-def _tile(name: str, value: str, note: str | None) -> Markup:
+def tile(name: str, value: str, note: str | None) -> Markup:
+    """Return one figure with its name and a note."""
     small = tag("dd", note, class_="note") if note else None
     return tag(
         "div",
@@ -131,7 +133,12 @@ def points_table(front: Front) -> Markup:
     objectives = objectives_of(front)
     tested = any(test_error(point, metric_of(front)) is not None for point in points)
     numeric = [*(each["name"] for each in objectives), *(["test error"] if tested else []), "parameters"]
-    cells = [_head("point"), _head("family", "kind"), *(_head(name, "number") for name in numeric), _head("shape")]
+    cells = [
+        sort_head("point"),
+        sort_head("family", "kind"),
+        *(sort_head(name, "number") for name in numeric),
+        sort_head("shape"),
+    ]
     head = tag("tr", *cells)
     rows = [_row(front, point, objectives, tested=tested) for point in points]
     caption = tag("caption", "All points of the front, smallest first", class_="unseen")
@@ -140,7 +147,8 @@ def points_table(front: Front) -> Markup:
     return section("points", "Points", scroller("All points", table), lead=lead)
 
 
-def _head(name: str, kind: str = "text") -> Markup:
+def sort_head(name: str, kind: str = "text") -> Markup:
+    """Return the head of a column by which a table can be sorted."""
     return tag("th", tag("button", name, type="button"), scope="col", class_=kind, aria_sort="none")
 
 

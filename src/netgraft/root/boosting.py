@@ -30,6 +30,8 @@ _SMOOTHING_ROWS = 10.0
 _PATIENCE_ROUNDS = 50
 _ROUNDS_WITHOUT_VALIDATION = 200
 _BLOCK_ROWS = 65_536
+# Of fewer features each tree sees all.
+_MANY_FEATURES = 10
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def fit_trees(
     order = category_order(inputs, y, kind=kind, outputs=outputs, slots=slots, train=train, weights=weights)
     grow = _dataset(lightgbm, inputs, y, order, slots, train, weights, None)
     stop = [_dataset(lightgbm, inputs, y, order, slots, validation, weights, grow)] if len(validation) else []
-    parameters = _parameters(kind, outputs, len(train), seed)
+    parameters = _parameters(kind, outputs, len(train), inputs.numeric.shape[1] + len(slots), seed)
     if learning_rate is not None:
         parameters["learning_rate"] = learning_rate
     if rounds is None:
@@ -219,7 +221,7 @@ def _dataset(
     )
 
 
-def _parameters(kind: TaskKind, outputs: int, rows: int, seed: int) -> dict[str, Any]:
+def _parameters(kind: TaskKind, outputs: int, rows: int, features: int, seed: int) -> dict[str, Any]:
     """Return LightGBM's settings."""
     if kind == "regression":
         objective: dict[str, Any] = {"objective": "regression", "metric": "l2"}
@@ -233,7 +235,7 @@ def _parameters(kind: TaskKind, outputs: int, rows: int, seed: int) -> dict[str,
         "min_data_in_leaf": int(np.clip(rows // 50, 2, 20)),
         "min_sum_hessian_in_leaf": 1e-3,
         "lambda_l2": 1.0,
-        "feature_fraction": 0.8,
+        "feature_fraction": 0.8 if features >= _MANY_FEATURES else 1.0,
         "feature_fraction_bynode": 1.0,
         "feature_pre_filter": False,
         "deterministic": True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +54,7 @@ class Task:
         notes: what else the caller should know, in words.
         fingerprint: SHA-256 of the content and the settings; equal for the same task only.
         seed: the seed of the splits.
+        path: the table's file, or None for a frame or arrays.
     """
 
     kind: TaskKind
@@ -69,6 +72,7 @@ class Task:
     notes: tuple[str, ...]
     fingerprint: str
     seed: int
+    path: str | None = None
 
     @staticmethod
     def read(
@@ -121,7 +125,8 @@ class Task:
         )  # fmt: skip
         frame = open_table(table, na=settings.na)
         settings.check_columns(frame.columns)
-        return _build(frame, settings, test=test, is_text_file=is_text_file(table))
+        path = str(Path(table).resolve()) if isinstance(table, str | os.PathLike) else None
+        return replace(_build(frame, settings, test=test, is_text_file=is_text_file(table)), path=path)
 
     @staticmethod
     def from_arrays(

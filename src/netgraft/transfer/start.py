@@ -1,9 +1,10 @@
 """What of an earlier root a task starts from: columns matched by name and kind, and the root's numbers carried over.
 
-A matched column is read as the source read it (its standardisation, its bins, its categories), because the source has
-seen more rows. A new column starts neutral: nothing reads its tokens yet. A column that the target lacks is taken as
-missing, and what the source computes from a missing value goes into its biases. Another target gets a new head: the
-source's outputs times a matrix.
+A matched column is of the source's kind and has its categories and bins, because the source has seen more rows; it
+stays standardised as the target's rows are, so the bins' edges move to the target's scale, which is exact for
+piecewise-linear bins. A new column starts neutral: nothing reads its tokens yet. A column that the target lacks is
+taken as missing, and what the source computes from a missing value goes into its biases. Another target gets a new
+head: the source's outputs times a matrix.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Alignment:
     """How the encoded rows of a target correspond to those of a source.
 
     Attributes:
-        encoding: the target's columns, matched ones read as the source reads them.
+        encoding: the target's columns, matched ones of the source's kind and with its categories.
         numeric: int64 [d] the source's numeric feature of each of the target's, or `NEW`.
+        slope, shift: float64 [d] take a matched feature from the source's scale to the target's; 1 and 0 for new ones.
         slots: per code column of the target, int64 [slots] the source's row of its category table, or `NEW`.
         code_columns: int64 [q] the source's code column of each of the target's, or `NEW`.
         shared, new, missing: names of columns that both have, that only the target has, that only the source has.
@@ -42,6 +44,8 @@ class Alignment:
 
     encoding: Encoding
     numeric: IntArray
+    slope: NDArray[np.float64]
+    shift: NDArray[np.float64]
     slots: tuple[IntArray, ...]
     code_columns: IntArray
     shared: tuple[str, ...]
@@ -59,7 +63,7 @@ def align(source: Encoding, target: Encoding) -> Alignment:
         TransferError: no column is shared.
     """
     theirs = {column.name: column for column in source.columns}
-    shared = tuple(c.name for c in target.columns if c.name in theirs and _alike(theirs[c.name], c))
+    shared = tuple(c.name for c in target.columns if c.name in theirs and alike(theirs[c.name], c))
     if not shared:
         raise TransferError(
             "a source must share a column by name and kind with the table, got none of "
@@ -68,9 +72,16 @@ def align(source: Encoding, target: Encoding) -> Alignment:
     columns = tuple(_merged(theirs[c.name], c) if c.name in shared else c for c in target.columns)
     numeric, arrays = _numeric_features(source, target, columns, shared)
     code_columns, slots = _category_slots(source, columns, shared)
+    encoding = Encoding(columns, *arrays)
+    old, scale = numeric != NEW, encoding.scale.astype(np.float64)
+    center = np.append(source.center, 0.0)[numeric]  # what is new takes the number appended
+    slope = np.where(old, np.append(source.scale, 1.0)[numeric] / scale, 1.0)
+    shift = np.where(old, (center - encoding.center) / scale, 0.0)
     return Alignment(
-        Encoding(columns, *arrays),
+        encoding,
         numeric,
+        slope,
+        shift,
         slots,
         code_columns,
         shared,
@@ -79,7 +90,7 @@ def align(source: Encoding, target: Encoding) -> Alignment:
     )
 
 
-def _alike(source: Column, target: Column) -> bool:
+def alike(source: Column, target: Column) -> bool:
     """Return whether two columns of one name hold the same kind of cells."""
     return source.kind == target.kind or (source.kind in _NUMBERS and target.kind in _NUMBERS)
 
@@ -103,13 +114,11 @@ def _numeric_features(
         for name in column.numeric_features:
             i, j = of_source.get(name, NEW) if column.name in shared else NEW, of_target.get(name)
             own = None if j is None else [float(a[j]) for a in (target.center, target.scale, target.low, target.high)]
-            if i == NEW:
-                assert own is not None
-                made.append(tuple(own))
-            else:
-                low, high = float(source.low[i]), float(source.high[i])
-                low, high = (low, high) if own is None else (min(low, own[2]), max(high, own[3]))
-                made.append((float(source.center[i]), float(source.scale[i]), low, high))
+            theirs = None if i == NEW else [float(a[i]) for a in (source.center, source.scale, source.low, source.high)]
+            center, scale, low, high = own or theirs or []
+            if own and theirs:  # neither the target's few rows nor the source's tell the whole range
+                low, high = min(low, theirs[2]), max(high, theirs[3])
+            made.append((center, scale, low, high))
             places.append(i)
     table = np.array(made, np.float32).reshape(-1, 4)
     return np.array(places, np.int64), [np.ascontiguousarray(table[:, k]) for k in range(4)]
@@ -154,18 +163,28 @@ def filled(encoding: Encoding, raw: Mapping[str, NDArray[Any]], rows: int) -> di
 
 
 def aligned_basis(source: Basis, target: Basis, alignment: Alignment) -> Basis:
-    """Return the target's basis with the source's edges or frequencies for matched features.
+    """Return the target's basis with the source's edges for matched features, on the target's scale.
 
     Args:
-        source: finest, of the source's root.
+        source: finest, piecewise-linear, of the source's root.
         target: finest, of the same kind, for the aligned encoding.
         alignment: of the two.
     """
-    if source.frequencies is not None and target.frequencies is not None:
-        rows = np.where((alignment.numeric != NEW)[:, None], source.frequencies[alignment.numeric], target.frequencies)
-        return replace(target, frequencies=rows.astype(np.float32))
-    edges = tuple(target.edges[j] if i == NEW else source.edges[i] for j, i in enumerate(alignment.numeric))
-    return replace(target, edges=edges)
+    if not target.edges:
+        return target
+    moved = [
+        target.edges[j] if i == NEW else _rising(source.edges[i] * alignment.slope[j] + alignment.shift[j])
+        for j, i in enumerate(alignment.numeric)
+    ]
+    return replace(target, edges=tuple(moved))
+
+
+def _rising(edges: NDArray[np.float64]) -> FloatArray:
+    """Return edges in float32, apart by at least a step of it: as many bins as there were."""
+    rising = edges.astype(np.float32)
+    for k in range(1, len(rising)):
+        rising[k] = max(rising[k], np.nextafter(rising[k - 1], np.float32(np.inf)) + np.float32(1e-6))
+    return rising
 
 
 @dataclass(frozen=True)

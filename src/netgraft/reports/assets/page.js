@@ -20,6 +20,7 @@ function start() {
   attempt('predicted', () => predictedPlot(data));
   attempt('calibration', () => calibrationPlot(data));
   attempt('searched', () => choicePlots(data));
+  attempt('transfer', () => transferPlots(data.transfer));
   addEventListener('keydown', (event) => event.key === 'Escape' && hideTip());
   document.documentElement.dataset.drawn = 'yes';
 }

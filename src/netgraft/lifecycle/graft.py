@@ -1,0 +1,159 @@
+"""Grafting: a task that starts from earlier models, and the guard that keeps it from being worse than without them.
+
+The nearest source gives its root. Several ways to carry it over are trained side by side with a cold start for a few
+seconds: all of it fine-tuned, held to the source (L2-SP), with its lower layers frozen, and, where the source kept
+rows, on source and target rows mixed, from a fresh root (instance transfer) and from the source's (integrated), and
+from one root grown on the rows of all sources (generalist). Further, the sources' outputs are features of a linear
+model and of trees, and their rows are pooled with the target's. All are judged on held-out rows of the target: repeated
+splits that follow its groups. When none that uses a source beats all that use none, the sources are refused and the
+search goes on as if there had been no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from netgraft.errors import TransferError
+from netgraft.lifecycle.prepare import Prepared, with_encoding
+from netgraft.lifecycle.roots import COLD, Roots, TrainedRoot, rows_of
+from netgraft.lifecycle.teacher import FromSources, Learner, mixture
+from netgraft.runtime.encoding import FloatArray
+from netgraft.runtime.model import softmax
+from netgraft.transfer.guard import Candidate, Verdict, judge
+from netgraft.transfer.source import Source
+from netgraft.transfer.start import (
+    Alignment,
+    align,
+    aligned_basis,
+)
+
+# Share of the time for a graft that the teacher may take.
+_TEACHER_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Graft:
+    """What a task starts from.
+
+    Attributes:
+        prepared: what candidates share, columns read as the source reads them; with its teacher.
+        trained: the root that candidates are scored by and start from, or None where no source has one.
+        archives: what each source tried, the least error first: ``genes``, ``error``, ``size``.
+        cold: a root of the same size that starts from nothing, beside which it was trained.
+    """
+
+    prepared: Prepared
+    trained: TrainedRoot | None
+    archives: tuple[tuple[dict[str, Any], ...], ...]
+    cold: TrainedRoot | None
+
+    @property
+    def curve(self) -> dict[str, list[list[float]]]:
+        """Return how the errors of the chosen root and of the cold one fell while they were trained, for the report."""
+        if self.trained is None or self.cold is None:
+            return {}
+        return {"with": self.trained.curve, "cold": self.cold.curve}
+
+    @property
+    def mode(self) -> str:
+        """Return what of the source's root is kept.
+
+        It is ``model``, ``held``, ``feature``, ``instance``, ``integrated`` or ``generalist``, or ``cold`` when only
+        the teacher uses sources.
+        """
+        return COLD if self.trained is None else self.trained.name
+
+
+def graft_onto(prepared: Prepared, sources: Sequence[Source], *, seconds: float | None) -> tuple[Graft | None, Verdict]:
+    """Return what the task starts from, or None when the sources are refused, and why.
+
+    Args:
+        prepared: the task on its own.
+        sources: the nearest first; the first with a root and a shared column gives it.
+        seconds: what it may take, or None.
+    """
+    usable, refused = _usable(prepared, sources)
+    if not usable:
+        return None, Verdict("refused", "; ".join(refused) or "there is no source", ())
+    main, alignment = usable[0]
+    theirs = _by_source(with_encoding(prepared, alignment.encoding), main, alignment)
+    kept = [source for source, _ in usable]
+    trained = [] if main.root is None else Roots(theirs, main, alignment, kept, seconds).trained()
+    rows = rows_of(kept, theirs)
+    from_sources = FromSources(
+        tuple(source.answer(alignment.encoding) for source in kept),
+        None if rows is None else rows[0],
+        None if rows is None else rows[1],
+        tuple(each.learner for each in trained),
+    )
+    theirs = replace(theirs, sources=from_sources, teacher_s=None if seconds is None else _TEACHER_SHARE * seconds)
+    learners = theirs.teacher.learners
+    ours, cold = (_mixed(theirs, kept, name) for kept, name in _mixtures(learners))
+    verdict = judge(ours, cold, [_candidate(each, theirs) for each in learners])
+    if verdict.decision == "refused":
+        return None, verdict
+    best = min(trained, key=lambda each: each.learner.error, default=None)
+    cold_root = next((each for each in trained if each.name == COLD), None)
+    return Graft(theirs, best, tuple(source.tried for source in kept), cold_root), verdict
+
+
+def _by_source(prepared: Prepared, source: Source, alignment: Alignment) -> Prepared:
+    """Return what is shared with the bins of a source's root for the columns that are matched."""
+    if source.root is None:
+        return prepared
+    kind = source.root.basis.kind
+    basis = aligned_basis(source.root.basis, prepared.bases[kind], alignment)
+    bases = prepared.bases | {kind: basis}
+    if len(prepared.data.folds) > 1 and "tree" in bases:
+        bases["tree"] = replace(basis, kind="tree")
+    return replace(prepared, bases=bases)
+
+
+def _candidate(learner: Learner, prepared: Prepared) -> Candidate:
+    """Return a learner as the guard sees it: squared errors of the standardised target, or log losses."""
+    mixed = softmax(learner.outputs) if prepared.data.is_classification else learner.outputs
+    return Candidate(learner.name, learner.error, learner.uses_source, _losses(prepared, mixed))
+
+
+def _losses(prepared: Prepared, mixed: FloatArray) -> FloatArray:
+    """Return squared errors of the standardised target, or log losses, of mixed outputs on the validation rows."""
+    target = prepared.data.target[prepared.validation_rows]
+    if prepared.data.is_classification:
+        likely = mixed[np.arange(len(target)), target.astype(np.int64)]
+        return np.asarray(-np.log(np.maximum(likely, 1e-6)), np.float32)
+    return np.asarray((mixed[:, 0] - target) ** 2, np.float32)
+
+
+def _mixtures(learners: Sequence[Learner]) -> tuple[tuple[list[Learner], str], tuple[list[Learner], str]]:
+    """Return all learners, and those that use no source, each with the name of their mixture."""
+    cold = [each for each in learners if not each.uses_source]
+    return (list(learners), "mixture with sources"), (cold, "mixture without")
+
+
+def _mixed(prepared: Prepared, learners: Sequence[Learner], name: str) -> Candidate:
+    """Return the mixture of learners as the guard sees it."""
+    weights = mixture(prepared.data, learners)
+    outputs = [softmax(x.outputs) if prepared.data.is_classification else x.outputs for x in learners]
+    mixed = np.asarray(sum(w * o for w, o in zip(weights, outputs, strict=True)), np.float32)
+    error = prepared.data.error(mixed, prepared.validation_rows)
+    uses_source = any(each.uses_source for each in learners)
+    return Candidate(name, error, uses_source, _losses(prepared, mixed))
+
+
+def _usable(prepared: Prepared, sources: Sequence[Source]) -> tuple[list[tuple[Source, Alignment]], list[str]]:
+    """Return the sources that share a column, that which gives its root first, and why others cannot serve."""
+    found, refused = [], []
+    for source in sources:
+        if source.model.output.kind != prepared.output.kind:
+            refused.append(f"{source.name} is of a {source.model.output.kind}, the table of a {prepared.output.kind}")
+            continue
+        try:
+            found.append((source, align(source.model.encoding, prepared.encoding)))
+        except TransferError as error:
+            refused.append(f"{source.name}: {error}")
+    found.sort(key=lambda pair: pair[0].root is None)  # stable: the nearest with a root first
+    return found, refused

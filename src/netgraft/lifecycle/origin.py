@@ -1,0 +1,86 @@
+"""What a search leaves for later ones: its nested root, and where its data lie, told without any of its rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from netgraft.errors import TableError
+from netgraft.records import canonical_json
+from netgraft.root import NestedRoot, root_tensors, root_to_json
+from netgraft.search import Archive
+from netgraft.tables import Task
+from netgraft.transfer import moments_of, sketch_of
+from netgraft.transfer.files import ARCHIVE, ROOT
+
+GRAFT, ORIGIN = "graft", "origin.json"
+_MOST_TRIED = 200
+
+
+def origin_files(task: Task, table: str | None, root: NestedRoot | None, archive: Archive) -> dict[str, bytes]:
+    """Return the files of a result's folder ``graft`` by name.
+
+    Args:
+        task: what was searched for.
+        table: path of the table, or None for a frame.
+        root: the nested root, or None where the strategy grew none.
+        archive: what was tried.
+    """
+    files = {
+        ORIGIN: _json({"format": 1, "table": table, "fingerprint": task.fingerprint, "seed": task.seed, **_lie(task)}),
+        ARCHIVE: _json(_tried(archive)),
+    }
+    if root is not None:
+        files[f"{ROOT}.json"] = _json(root_to_json(root))
+        files[f"{ROOT}.safetensors"] = safetensors.numpy.save(root_tensors(root))
+    return files
+
+
+def labels_of(task: Task) -> np.ndarray:
+    """Return the target of every row: numbers [n], or labels [n] as text."""
+    y = np.asarray(task.rows.y)
+    if task.kind == "regression":
+        return y.astype(np.float64)
+    return np.array([str(label) for label in task.classes], object)[y]
+
+
+def sketch_of_task(task: Task, *, kept: bool = True) -> np.ndarray | None:
+    """Return the sketch of a task's rows, or None where it has too few of them.
+
+    Args:
+        task: the table.
+        kept: whether it will be stored, and so must tell of no single row.
+    """
+    try:
+        return sketch_of(task.rows.raw, labels_of(task), task.kind, **({} if kept else {"fewest": 3}))
+    except TableError:
+        return None
+
+
+def _lie(task: Task) -> dict[str, Any]:
+    """Return sketch and moments of a task's rows, None where it has too few."""
+    sketch = sketch_of_task(task)
+    if sketch is None:
+        return {"sketch": None, "moments": None}
+    return {
+        "sketch": [round(float(v), 6) for v in sketch],
+        "moments": moments_of(task.rows.raw, labels_of(task), task.kind),
+    }
+
+
+def _tried(archive: Archive) -> list[dict[str, Any]]:
+    """Return genes, error and size of what was trained, the least error first."""
+    done = sorted(archive.done, key=lambda e: (e.values["error"], e.id))[:_MOST_TRIED]
+    return [{"genes": e.genes, "error": e.values["error"], "size": e.values["size"]} for e in done]
+
+
+def _json(value: Any) -> bytes:
+    return (canonical_json(value) + "\n").encode()
+
+
+def read_origin(text: bytes) -> dict[str, Any]:
+    """Return the content of ``origin.json``."""
+    return dict(json.loads(text))
