@@ -90,6 +90,7 @@ class ClaimedFolder:
             aside.replace(model)
         except OSError as error:
             raise OutputError(f"a folder that can be written is required, got {self.path}: {error.strerror}") from error
+        shutil.rmtree(self.path / GRAFT, ignore_errors=True)
         for name, data in graft.items():
             write_bytes(self.path / GRAFT / name, data)
         write_json(self.path / DETAILS, details)
