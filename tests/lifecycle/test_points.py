@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netgraft.lifecycle.points import Point, _equal
+from netgraft.lifecycle.points import Point, equal_weights
 from netgraft.lifecycle.search import picked_id
 
 
@@ -30,6 +30,7 @@ def test_equal_weights_go_to_the_best_network_and_comparable_trees():
         point("t", "trees", 0.12),
         point("l", "linear", 0.1),
     ]
-    assert _equal(points).tolist() == [0.5, 0, 0.5, 0]
+    assert equal_weights(points, on_folds=False).tolist() == [0.5, 0, 0.5, 0]
+    assert equal_weights(points, on_folds=True) == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
     points[2] = point("t", "trees", 0.2)
-    assert _equal(points).tolist() == [1, 0, 0, 0]
+    assert equal_weights(points, on_folds=False).tolist() == [1, 0, 0, 0]

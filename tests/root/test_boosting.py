@@ -15,6 +15,7 @@ from netgraft.root.boosting import (
     category_order,
     fit_booster_importance,
     fit_trees,
+    fixed_feature,
     round_down,
     teacher_outputs,
     tree_edges,
@@ -195,3 +196,24 @@ def test_codes_of_many_classes_are_ordered_by_what_separates_them() -> None:
 def test_no_train_rows_are_refused() -> None:
     with pytest.raises(SettingError, match="boosted trees require at least 1 train row, got 0"):
         grow(1, train=np.zeros(0, np.int64))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_a_fixed_feature_is_read_as_its_value(outputs):
+    rng = np.random.default_rng(outputs)
+    x = rng.normal(size=(400, 4)).astype(np.float32)
+    codes = rng.integers(0, 4, (400, 1))
+    y = x[:, 0] * (x[:, 2] > 0) + x[:, 2] + codes[:, 0]
+    kind = "regression" if outputs == 1 else "classification"
+    target = y.astype(np.float32) if outputs == 1 else np.digitize(y, np.quantile(y, np.arange(1, outputs) / outputs))
+    grown = fit_trees(
+        Inputs(x, codes), target, kind=kind, outputs=outputs, slots=(4,), train=np.arange(400),
+        validation=np.zeros(0, np.int64), seed=0, rounds=8,
+    )  # fmt: skip
+    assert (grown.split_feature == 2).any()
+    for value in (-0.7, 0.9):
+        full = x.copy()
+        full[:, 2] = value
+        fixed = fixed_feature(grown.trees, 2, value)
+        less = Inputs(np.delete(x, 2, axis=1), codes)
+        np.testing.assert_array_equal(fixed.outputs(less), grown.trees.outputs(Inputs(full, codes)))

@@ -26,7 +26,7 @@ _STACKED_NETWORKS = 5
 _LEAST_WEIGHT = 0.03
 _SHRINKAGE = 0.5
 # A family whose least error is more than this many times the least of all is not worth averaging with.
-_COMPARABLE = 1.3
+_COMPARABLE, _COMPARABLE_ON_FOLDS = 1.3, 1.15
 INTERVAL_LEVEL = 0.9
 
 
@@ -100,13 +100,16 @@ class PointMaker:
     def stack(self, points: Sequence[Point]) -> Point | None:
         """Return the stack of the best points, or None when there are not two to mix.
 
-        The weights are those of a greedy blend on the validation rows, drawn towards equal weights of the best network
-        and the trees: errors on one set of validation groups tell families apart less well than they seem to.
+        The weights are those of a greedy blend on the validation rows, drawn towards equal weights: of the best network
+        and the trees on one split, whose validation groups tell families apart less well than they seem to; on repeated
+        splits of all that are about as good, because of many candidates the best on few rows owes much to chance.
         """
         best = sorted((p for p in points if p.family == "network"), key=lambda p: (p.values["error"], p.id))
         chosen = best[:_STACKED_NETWORKS] + [p for p in points if p.family != "network"]
         greedy = blend([p.mixed for p in chosen], self._target(), self.prepared.output.kind, self._weights())
-        weights = (1 - _SHRINKAGE) * greedy + _SHRINKAGE * _equal(chosen)
+        weights = (1 - _SHRINKAGE) * greedy + _SHRINKAGE * equal_weights(
+            chosen, on_folds=len(self.prepared.data.folds) > 1
+        )
         kept = [(p, w) for p, w in zip(chosen, weights, strict=True) if w >= _LEAST_WEIGHT]
         if len(kept) < 2:
             return None
@@ -176,15 +179,22 @@ class PointMaker:
         return None if weights is None else weights[self.prepared.validation_rows]
 
 
-def _equal(points: Sequence[Point]) -> FloatArray:
-    """Return equal weights for the best network and the trees, if their errors are comparable; else for the better."""
-    least = min(p.values["error"] for p in points)
-    worst_first = sorted(range(len(points)), key=lambda i: -points[i].values["error"])
-    bests = {points[i].family: i for i in worst_first if points[i].family in ("network", "trees")}
-    able = [i for i in bests.values() if points[i].values["error"] <= _COMPARABLE * least]
+def equal_weights(points: Sequence[Point], *, on_folds: bool) -> FloatArray:
+    """Return equal weights of points that are about as good as the best, zero for the others; they sum to one.
+
+    Args:
+        points: to mix.
+        on_folds: whether errors are of repeated splits; otherwise only the best network and the best trees count.
+    """
+    errors = np.array([point.values["error"] for point in points])
+    if on_folds:
+        able = np.flatnonzero(errors <= _COMPARABLE_ON_FOLDS * errors.min())
+    else:
+        bests = {points[i].family: int(i) for i in np.argsort(-errors) if points[i].family in ("network", "trees")}
+        able = np.array([i for i in bests.values() if errors[i] <= _COMPARABLE * errors.min()], np.int64)
     weights = np.zeros(len(points), np.float32)
-    weights[able] = 1 / max(1, len(able))
-    return weights if able else np.full(len(points), 1 / len(points), np.float32)
+    weights[able if len(able) else slice(None)] = 1
+    return weights / weights.sum()
 
 
 def cooled(part: Part, temperature: float) -> Part:

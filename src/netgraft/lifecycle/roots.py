@@ -167,7 +167,7 @@ class Roots:
 
 def rows_of(sources: Sequence[Source], prepared: Prepared) -> tuple[Inputs, NDArray[np.generic]] | None:
     """Return the kept rows of sources as the task encodes them, with their targets as its networks learn them."""
-    kept = [_encoded(source.rows, prepared) for source in sources if source.rows is not None]
+    kept = [_translated(source, *_encoded(source.rows, prepared), prepared) for source in sources if source.rows]
     kept = [pair for pair in kept if len(pair[0])]
     if not kept:
         return None
@@ -199,9 +199,9 @@ def _unit_head(source: Output, target: Output) -> Head:
 
 
 def _fitted(said: FloatArray, target: NDArray[np.float64]) -> tuple[float, float]:
-    """Return slope and bias that take what a source says to the target, by least squares shrunk to no change.
+    """Return slope and bias that take what a source says to the target, by least squares with a slope shrunk to 1.
 
-    The shrinkage counts as so many rows that the source predicts exactly; the slope is not negative.
+    The shrinkage counts as so many rows on which the source is right but for a shift; the slope is not negative.
     """
     x, prior = said.astype(np.float64), _PRIOR_ROWS
     n = len(x)
@@ -213,8 +213,7 @@ def _fitted(said: FloatArray, target: NDArray[np.float64]) -> tuple[float, float
         spread + prior * max(spread / n, 1e-12)
     )
     slope = max(0.0, float(slope))
-    shift = float(mean - slope * center)
-    return slope, shift * n / (n + prior)
+    return slope, float(mean - slope * center)
 
 
 def _scaled(name: str, value: np.ndarray, head: tuple[float, float]) -> np.ndarray:
@@ -222,6 +221,18 @@ def _scaled(name: str, value: np.ndarray, head: tuple[float, float]) -> np.ndarr
     if name.startswith("head_bias"):
         return (value * head[0] + head[1]).astype(np.float32)
     return (value * head[0]).astype(np.float32) if name.startswith(("head", "skip")) else value
+
+
+def _translated(
+    source: Source, inputs: Inputs, target: NDArray[np.generic], prepared: Prepared
+) -> tuple[Inputs, NDArray[np.generic]]:
+    """Return rows of a source with their numbers moved and scaled as the source's predictions for the task must be."""
+    if prepared.data.is_classification:
+        return inputs, target
+    unit = _unit_head(source.model.output, prepared.output)
+    said = source.answer(prepared.encoding)(prepared.data.inputs) @ unit.matrix + unit.bias
+    slope, shift = _fitted(said[:, 0], prepared.data.target.astype(np.float64))
+    return inputs, (slope * np.asarray(target, np.float32) + np.float32(shift)).astype(np.float32)
 
 
 def _encoded(kept: KeptRows, prepared: Prepared) -> tuple[Inputs, NDArray[np.generic]]:

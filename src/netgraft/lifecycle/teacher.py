@@ -20,6 +20,7 @@ from netgraft.root import (
     SoftRows,
     fit_linear,
     fit_trees,
+    fixed_feature,
     resample_columns,
     teacher_outputs,
 )
@@ -306,10 +307,14 @@ def _hinted(
 def _pooled(
     data: Data, rows: Inputs, target: NDArray[np.generic], seed: int, deadline: float | None
 ) -> tuple[Learner, Part]:
-    """Return trees grown on target and source rows, which weigh as much together, and those of the deployed fold."""
+    """Return trees grown on target and source rows, which weigh as much together, and those of the deployed fold.
+
+    A further feature says which of the two a row is, so that trees may keep them apart.
+    """
     n, m = len(data.inputs), len(rows)
     inputs = Inputs(
-        np.concatenate([data.inputs.numeric, rows.numeric]), np.concatenate([data.inputs.codes, rows.codes])
+        np.concatenate([_marked(data.inputs, 1.0).numeric, _marked(rows, 0.0).numeric]),
+        np.concatenate([data.inputs.codes, rows.codes]),
     )
     own = np.ones(n, np.float32) if data.row_weights is None else data.row_weights
     folds = [replace(fold, train=np.concatenate([fold.train, np.arange(n, n + m)])) for fold in data.folds]
@@ -322,7 +327,16 @@ def _pooled(
         row_weights=np.concatenate([own * np.float32(share), np.ones(m, np.float32)]),
     )
     grown = _grow(both, child_seed(seed, "pooled"), deadline)
-    return _trees_learner("trees pooled", data, grown, uses_source=True), grown[-1].trees
+    learner = make_learner(
+        "trees pooled", data, lambda own, f: teacher_outputs(grown[f], _marked(own, 1.0)), uses_source=True
+    )
+    return learner, fixed_feature(grown[-1].trees, data.inputs.numeric.shape[1], 1.0)
+
+
+def _marked(inputs: Inputs, mark: float) -> Inputs:
+    """Return rows with one more numeric feature, the same for all."""
+    column = np.full((len(inputs), 1), mark, np.float32)
+    return Inputs(np.concatenate([inputs.numeric, column], axis=1), inputs.codes)
 
 
 def _soft_rows(

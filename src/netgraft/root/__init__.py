@@ -1,7 +1,7 @@
 """The nested model for tables: cuts, networks, joint and batched training, teachers, extraction and export."""
 
 from netgraft.root.basis import FINEST_BINS, Basis, quantile_edges, random_frequencies, tree_basis
-from netgraft.root.boosting import GrownTrees, fit_trees, teacher_outputs
+from netgraft.root.boosting import GrownTrees, fit_trees, fixed_feature, teacher_outputs
 from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Data, Fold, SoftRows, fold_weights, resample_columns
 from netgraft.root.extract import to_network
@@ -40,6 +40,7 @@ __all__ = [
     "extract",
     "fit_linear",
     "fit_trees",
+    "fixed_feature",
     "fold_weights",
     "mix_members",
     "quantile_edges",

@@ -122,6 +122,22 @@ def teacher_outputs(grown: GrownTrees, inputs: Inputs) -> FloatArray:
     return result
 
 
+def fixed_feature(trees: Trees, feature: int, value: float) -> Trees:
+    """Return trees over one numeric feature less, which is fixed: a node that tests it becomes the child it leads to.
+
+    Args:
+        trees: to change.
+        feature: numeric, counted from 0.
+        value: that it always has.
+    """
+    tested, threshold, left = (trees.tensors[name].copy() for name in ("feature", "value", "left"))
+    for node in np.flatnonzero(tested == feature)[::-1]:  # children come after their parents
+        child = left[node] + int(value > threshold[node])
+        tested[node], threshold[node], left[node] = tested[child], threshold[child], left[child]
+    tested[tested > feature] -= 1
+    return Trees(trees.slots, trees.classes, {**trees.tensors, "feature": tested, "value": threshold, "left": left})
+
+
 def fit_booster_importance(grown: GrownTrees) -> NDArray[np.float64]:
     """Return the total gain of each encoded feature (numeric, then code columns); float64 [d + q]."""
     features = int(grown._booster.num_feature())
