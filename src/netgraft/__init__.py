@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netgraft.errors import NetgraftError
-    from netgraft.library import Library
     from netgraft.lifecycle import Front, NetgraftClassifier, NetgraftRegressor, SearchSettings, search_front
+    from netgraft.lifecycle.user_library import Library
     from netgraft.tables import Task
     from netgraft.units import Limit
 
@@ -34,8 +34,8 @@ __all__ = [
 
 _HOMES = {
     "errors": ("NetgraftError",),
-    "library": ("Library",),
     "lifecycle": ("Front", "NetgraftClassifier", "NetgraftRegressor", "SearchSettings", "search_front"),
+    "lifecycle.user_library": ("Library",),
     "tables": ("Task",),
     "units": ("Limit",),
 }

@@ -73,6 +73,17 @@ def test_the_nearest_comes_first_by_every_measure_that_applies(library: Library)
         rank_sources(library, task, "moment")
 
 
+def test_the_library_of_python_users_adds_folders_and_ranks(library: Library, tmp_path: Path) -> None:
+    models = ng.Library(library.location)
+    task = Task.read(waves(60, 3), target="y")
+    assert models.similar(task)[0].name == "near"
+    search_into(tmp_path / "out", lambda: task, SearchSettings(**QUICK, strategy="random"))
+    with pytest.raises(SettingError, match="a name is required"):
+        models.add(tmp_path / "out")
+    assert models.add(tmp_path / "out", "by hand", licence="CC0").licence == "CC0"
+    models.remove("by hand")
+
+
 def test_a_similar_source_is_accepted_and_helps(library: Library) -> None:
     few, test = waves(60, 4, scale=10.0), waves(400, 5, scale=10.0)
     front = searched(library, few)

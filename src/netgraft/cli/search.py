@@ -197,6 +197,8 @@ def show(front: Front, folder: Path, *, as_json: bool) -> None:
             note(f"not used: {each.name} ({each.reason})")
         for text in front.notes:
             note(f"note: {text}")
+        if front.transfer is not None:
+            note(f"earlier models {front.transfer['guard']['decision']}: {front.transfer['guard']['reason']}")
         print_front(front.to_json())
         typer.echo(f"Report: {folder / REPORT}")
     if front.interrupted:
