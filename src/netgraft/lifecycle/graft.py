@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netgraft.errors import TransferError
 from netgraft.lifecycle.prepare import Prepared, with_encoding
@@ -32,7 +33,7 @@ from netgraft.transfer.start import (
 )
 
 # Share of the time for a graft that the teacher may take.
-_TEACHER_SHARE = 0.3
+_TEACHER_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,16 @@ class Graft:
         return COLD if self.trained is None else self.trained.name
 
 
-def graft_onto(prepared: Prepared, sources: Sequence[Source], *, seconds: float | None) -> tuple[Graft | None, Verdict]:
+def graft_onto(
+    prepared: Prepared, sources: Sequence[Source], *, seconds: float | None, is_settled: bool = False
+) -> tuple[Graft | None, Verdict]:
     """Return what the task starts from, or None when the sources are refused, and why.
 
     Args:
         prepared: the task on its own.
         sources: the nearest first; the first with a root and a shared column gives it.
         seconds: what it may take, or None.
+        is_settled: whether the sources were accepted before, and are now whatever the guard says.
     """
     usable, refused = _usable(prepared, sources)
     if not usable:
@@ -82,19 +86,19 @@ def graft_onto(prepared: Prepared, sources: Sequence[Source], *, seconds: float 
     main, alignment = usable[0]
     theirs = _by_source(with_encoding(prepared, alignment.encoding), main, alignment)
     kept = [source for source, _ in usable]
-    trained = [] if main.root is None else Roots(theirs, main, alignment, kept, seconds).trained()
+    roots = [] if main.root is None else Roots(theirs, main, alignment, kept, seconds).trained()
+    trained = [each for each in roots if each.learner.is_finite]
     rows = rows_of(kept, theirs)
     from_sources = FromSources(
         tuple(source.answer(alignment.encoding) for source in kept),
-        None if rows is None else rows[0],
-        None if rows is None else rows[1],
+        rows,
         tuple(each.learner for each in trained),
     )
     theirs = replace(theirs, sources=from_sources, teacher_s=None if seconds is None else _TEACHER_SHARE * seconds)
     learners = theirs.teacher.learners
     ours, cold = (_mixed(theirs, kept, name) for kept, name in _mixtures(learners))
     verdict = judge(ours, cold, [_candidate(each, theirs) for each in learners])
-    if verdict.decision == "refused":
+    if verdict.decision == "refused" and not is_settled:
         return None, verdict
     best = min(trained, key=lambda each: each.learner.error, default=None)
     cold_root = next((each for each in trained if each.name == COLD), None)
@@ -103,9 +107,9 @@ def graft_onto(prepared: Prepared, sources: Sequence[Source], *, seconds: float 
 
 def _by_source(prepared: Prepared, source: Source, alignment: Alignment) -> Prepared:
     """Return what is shared with the bins of a source's root for the columns that are matched."""
-    if source.root is None:
-        return prepared
-    kind = source.root.basis.kind
+    kind = "linear" if source.root is None else source.root.basis.kind
+    if source.root is None or not source.root.basis.edges or kind not in prepared.bases:
+        return prepared  # one of the two has no bins
     basis = aligned_basis(source.root.basis, prepared.bases[kind], alignment)
     bases = prepared.bases | {kind: basis}
     if len(prepared.data.folds) > 1 and "tree" in bases:
@@ -119,13 +123,20 @@ def _candidate(learner: Learner, prepared: Prepared) -> Candidate:
     return Candidate(learner.name, learner.error, learner.uses_source, _losses(prepared, mixed))
 
 
-def _losses(prepared: Prepared, mixed: FloatArray) -> FloatArray:
-    """Return squared errors of the standardised target, or log losses, of mixed outputs on the validation rows."""
-    target = prepared.data.target[prepared.validation_rows]
-    if prepared.data.is_classification:
-        likely = mixed[np.arange(len(target)), target.astype(np.int64)]
-        return np.asarray(-np.log(np.maximum(likely, 1e-6)), np.float32)
-    return np.asarray((mixed[:, 0] - target) ** 2, np.float32)
+def _losses(prepared: Prepared, mixed: FloatArray) -> NDArray[np.float64]:
+    """Return squared errors of the standardised target, or log losses, of mixed outputs on the validation rows.
+
+    They are float64 [n], times the row's weight over the mean weight where rows have weights.
+    """
+    data, rows = prepared.data, prepared.validation_rows
+    target = data.target[rows]
+    if data.is_classification:
+        losses = -np.log(np.maximum(mixed[np.arange(len(target)), target.astype(np.int64)].astype(np.float64), 1e-6))
+    else:
+        losses = (mixed[:, 0].astype(np.float64) - target) ** 2
+    if data.row_weights is None or not data.row_weights[rows].any():
+        return losses
+    return np.asarray(losses * (data.row_weights[rows] / data.row_weights[rows].mean(dtype=np.float64)), np.float64)
 
 
 def _mixtures(learners: Sequence[Learner]) -> tuple[tuple[list[Learner], str], tuple[list[Learner], str]]:
@@ -152,8 +163,14 @@ def _usable(prepared: Prepared, sources: Sequence[Source]) -> tuple[list[tuple[S
             refused.append(f"{source.name} is of a {source.model.output.kind}, the table of a {prepared.output.kind}")
             continue
         try:
-            found.append((source, align(source.model.encoding, prepared.encoding)))
+            found.append((_carriable(source), align(source.model.encoding, prepared.encoding)))
         except TransferError as error:
             refused.append(f"{source.name}: {error}")
     found.sort(key=lambda pair: pair[0].root is None)  # stable: the nearest with a root first
     return found, refused
+
+
+def _carriable(source: Source) -> Source:
+    """Return the source, without its root where that reads numbers by no bins, whose edges can be moved."""
+    is_moved = source.root is None or source.root.basis.edges or not source.root.recipe.architecture.numeric
+    return source if is_moved else replace(source, root=None)

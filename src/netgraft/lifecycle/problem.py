@@ -196,7 +196,8 @@ class NetworkProblem:
                 "batch": batch,
                 "learning_rate": recipe.learning_rate,
                 "weight_decay": recipe.weight_decay,
-                "distill": 0.3,
+                # trained on, it learns from a teacher that is there; without sources the teacher is grown later
+                "distill": 0.0 if self._graft is None else 0.9,
             }
         )
         return genes if self.recipe(genes).architecture == cut_architecture(a, cut) else None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.lifecycle.prepare import Prepared
-from netgraft.lifecycle.teacher import Answer, Learner, make_learner
+from netgraft.lifecycle.teacher import Answer, Learner, SourceRows, make_learner
 from netgraft.root import Cut, Data, NestedRoot, NestedTraining, SoftRows, Start
 from netgraft.runtime import Inputs, Output
 from netgraft.runtime.encoding import FloatArray
@@ -31,7 +31,7 @@ _SMALL_CUT = (64, 64, 64)
 _STEPS = (200, 600)
 _EPOCHS = 100
 # Of the time for a graft, the share of each training.
-_TRAINING_SHARE = 0.22
+_TRAINING_SHARE = 0.15
 _INSTANCE_SHARE, _GENERALIST_SHARE = 0.5, 0.9
 _MOST_SOURCE_ROWS = 4_000
 _PRIOR_ROWS = 10.0
@@ -109,12 +109,12 @@ class Roots:
         rows = rows_of([self._main], self._prepared)
         if rows is not None:
             mixed = {"instance": Start(), "integrated": _anchored(given, _LOOSE)}
-            found += self._train(mixed, self._with_soft(*rows), _INSTANCE_SHARE)
+            found += self._train(mixed, self._with_soft(rows), _INSTANCE_SHARE)
         return found
 
-    def _with_soft(self, inputs: Inputs, target: NDArray[np.generic]) -> Data:
+    def _with_soft(self, rows: SourceRows) -> Data:
         """Return the data with rows of sources beside the labelled ones."""
-        data = self._prepared.data
+        data, inputs, target = self._prepared.data, rows.inputs, rows.translated
         if data.is_classification:
             targets = np.zeros((len(target), data.outputs), np.float32)
             targets[np.arange(len(target)), target.astype(np.int64)] = 1
@@ -130,7 +130,7 @@ class Roots:
         rows = rows_of(self._sources, self._prepared)
         if rows is None:
             return None
-        (grown,) = self._train({"generalist": Start()}, self._with_soft(*rows), _GENERALIST_SHARE)
+        (grown,) = self._train({"generalist": Start()}, self._with_soft(rows), _GENERALIST_SHARE)
         return grown.root.parameters
 
     def _train(self, starts: dict[str, Start], data: Data, soft_share: float) -> list[TrainedRoot]:
@@ -165,18 +165,19 @@ class Roots:
         return {name: np.stack([_scaled(name, value, head) for head in heads]) for name, value in first.items()}
 
 
-def rows_of(sources: Sequence[Source], prepared: Prepared) -> tuple[Inputs, NDArray[np.generic]] | None:
-    """Return the kept rows of sources as the task encodes them, with their targets as its networks learn them."""
-    kept = [_translated(source, *_encoded(source.rows, prepared), prepared) for source in sources if source.rows]
-    kept = [pair for pair in kept if len(pair[0])]
+def rows_of(sources: Sequence[Source], prepared: Prepared) -> SourceRows | None:
+    """Return the kept rows of sources as the task encodes them, in random order."""
+    kept = [_encoded(source, source.rows, prepared) for source in sources if source.rows is not None]
+    kept = [rows for rows in kept if len(rows.target)]
     if not kept:
         return None
     inputs = Inputs(
-        np.concatenate([pair[0].numeric for pair in kept]), np.concatenate([pair[0].codes for pair in kept])
+        np.concatenate([rows.inputs.numeric for rows in kept]), np.concatenate([rows.inputs.codes for rows in kept])
     )
-    target = np.concatenate([pair[1] for pair in kept])
+    target = np.concatenate([rows.target for rows in kept])
+    translated = np.concatenate([rows.translated for rows in kept])
     order = generator(prepared.seed, "source rows").permutation(len(target))[:_MOST_SOURCE_ROWS]
-    return inputs.take(order), target[order]
+    return SourceRows(inputs.take(order), target[order], translated[order])
 
 
 def _answer(root: NestedRoot, cut: Cut) -> Answer:
@@ -223,20 +224,8 @@ def _scaled(name: str, value: np.ndarray, head: tuple[float, float]) -> np.ndarr
     return (value * head[0]).astype(np.float32) if name.startswith(("head", "skip")) else value
 
 
-def _translated(
-    source: Source, inputs: Inputs, target: NDArray[np.generic], prepared: Prepared
-) -> tuple[Inputs, NDArray[np.generic]]:
-    """Return rows of a source with their numbers moved and scaled as the source's predictions for the task must be."""
-    if prepared.data.is_classification:
-        return inputs, target
-    unit = _unit_head(source.model.output, prepared.output)
-    said = source.answer(prepared.encoding)(prepared.data.inputs) @ unit.matrix + unit.bias
-    slope, shift = _fitted(said[:, 0], prepared.data.target.astype(np.float64))
-    return inputs, (slope * np.asarray(target, np.float32) + np.float32(shift)).astype(np.float32)
-
-
-def _encoded(kept: KeptRows, prepared: Prepared) -> tuple[Inputs, NDArray[np.generic]]:
-    """Return kept rows as a task encodes them and their targets as its networks learn them, without unknown labels."""
+def _encoded(source: Source, kept: KeptRows, prepared: Prepared) -> SourceRows:
+    """Return kept rows as a task encodes them, without unknown labels."""
     raw = filled(prepared.encoding, kept.raw, len(kept.y))
     output = prepared.output
     if output.kind == "classification":
@@ -250,4 +239,16 @@ def _encoded(kept: KeptRows, prepared: Prepared) -> tuple[Inputs, NDArray[np.gen
             y = np.log1p(np.where(known, y, 0)) if output.log1p else y
         target = ((y - output.mean) / output.scale).astype(np.float32)
     rows = np.flatnonzero(known)
-    return prepared.encoding.apply(raw).take(rows), target[rows]
+    target = target[rows]
+    return SourceRows(prepared.encoding.apply(raw).take(rows), target, _translated(source, target, prepared))
+
+
+def _translated(source: Source, target: NDArray[np.generic], prepared: Prepared) -> NDArray[np.generic]:
+    """Return numbers of a source moved and scaled as its predictions for the task's rows must be."""
+    if prepared.data.is_classification:
+        return target
+    train = prepared.data.folds[-1].train
+    said = source.answer(prepared.encoding)(prepared.data.inputs.take(train))
+    predicted = _standardised(finish(source.model.output, said).values, prepared.output)
+    slope, shift = _fitted(predicted, prepared.data.target[train].astype(np.float64))
+    return (slope * np.asarray(target, np.float64) + shift).astype(np.float32)

@@ -43,7 +43,7 @@ _RESAMPLED_SHARE = 0.3
 _TREES_SHARE, _AGAIN_SHARE, _SOFT_SHARE = 1.0, 0.4, 0.4
 # The mixture is drawn to equal weights of learners whose error is at most so many times the least.
 _SHRINKAGE = 0.5
-_COMPARABLE = 1.15
+_COMPARABLE = 1.3
 _LEAST_WEIGHT = 0.03
 
 #: The answer of a learner's model of one fold: (encoded rows, fold) -> float32 [m, c], log odds or standardised target.
@@ -87,6 +87,11 @@ class Learner:
     answer: Answer
     uses_source: bool = False
 
+    @property
+    def is_finite(self) -> bool:
+        """Return whether all outputs are numbers; those of a source in a far larger unit may not be."""
+        return bool(np.isfinite(self.outputs).all())
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -106,19 +111,32 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class SourceRows:
+    """Rows of sources as a task encodes them.
+
+    Attributes:
+        inputs: encoded.
+        target: as the task's networks learn it: float32 [m] in the task's unit, or class indices.
+        translated: the same, numbers moved and scaled as the sources' predictions for the task's rows must be.
+    """
+
+    inputs: Inputs
+    target: NDArray[np.generic]
+    translated: NDArray[np.generic]
+
+
+@dataclass(frozen=True)
 class FromSources:
     """What sources contribute to a teacher.
 
     Attributes:
         hints: per source, its outputs on encoded rows; they become features.
-        rows: encoded rows of the sources, or None.
-        target: of these rows as the task's networks learn it: float32 [m], or class indices; None without rows.
+        rows: that the sources kept, or None.
         learners: roots that were trained from the sources' and without.
     """
 
     hints: tuple[Callable[[Inputs], FloatArray], ...] = ()
-    rows: Inputs | None = None
-    target: NDArray[np.generic] | None = None
+    rows: SourceRows | None = None
     learners: tuple[Learner, ...] = ()
 
 
@@ -147,16 +165,22 @@ def grow_teacher(
     if sources is not None:
         learners += sources.learners
         learners += _hinted(kind, data, sources.hints, seed, deadline(_TREES_SHARE))
-        if sources.rows is not None and sources.target is not None:
-            pooled, part = _pooled(data, sources.rows, sources.target, seed, deadline(_TREES_SHARE))
+        pools = {} if sources.rows is None else {"trees pooled": sources.rows.target}
+        if sources.rows is not None and not data.is_classification:
+            pools["trees translated"] = sources.rows.translated
+        for name, target in pools.items():
+            assert sources.rows is not None
+            pooled, part = _pooled(name, data, sources.rows.inputs, target, seed, deadline(_TREES_SHARE))
             learners.append(pooled)
-            if pooled.error < trees.error:
+            if pooled.is_finite and pooled.error < trees.error:
                 references.append(_reference("trees", part, pooled))
+        learners = [each for each in learners if each.is_finite]
     is_plain = data.judges == 1 and sources is None
     weights = np.array([1, 0], np.float32) if is_plain else mixture(data, learners)
     walked = sum(len(g.trees.tensors["root"]) for g in grown)
     soft_s = None if seconds is None else _SOFT_SHARE * seconds
-    soft = _soft_rows(data, learners, weights, walked, seed, soft_s, None if sources is None else sources.rows)
+    further = None if sources is None or sources.rows is None else sources.rows.inputs
+    soft = _soft_rows(data, learners, weights, walked, seed, soft_s, further)
     return Teacher(tuple(references), soft, tuple(learners), weights)
 
 
@@ -305,9 +329,9 @@ def _hinted(
 
 
 def _pooled(
-    data: Data, rows: Inputs, target: NDArray[np.generic], seed: int, deadline: float | None
+    name: str, data: Data, rows: Inputs, target: NDArray[np.generic], seed: int, deadline: float | None
 ) -> tuple[Learner, Part]:
-    """Return trees grown on target and source rows, which weigh as much together, and those of the deployed fold.
+    """Return trees grown on target and source rows, and those of the deployed fold.
 
     A further feature says which of the two a row is, so that trees may keep them apart.
     """
@@ -318,18 +342,15 @@ def _pooled(
     )
     own = np.ones(n, np.float32) if data.row_weights is None else data.row_weights
     folds = [replace(fold, train=np.concatenate([fold.train, np.arange(n, n + m)])) for fold in data.folds]
-    share = max(1.0, m / n)
     both = replace(
         data,
         inputs=inputs,
         target=np.concatenate([data.target, np.asarray(target, data.target.dtype)]),
         folds=tuple(folds),
-        row_weights=np.concatenate([own * np.float32(share), np.ones(m, np.float32)]),
+        row_weights=np.concatenate([own, np.ones(m, np.float32)]),
     )
     grown = _grow(both, child_seed(seed, "pooled"), deadline)
-    learner = make_learner(
-        "trees pooled", data, lambda own, f: teacher_outputs(grown[f], _marked(own, 1.0)), uses_source=True
-    )
+    learner = make_learner(name, data, lambda own, f: teacher_outputs(grown[f], _marked(own, 1.0)), uses_source=True)
     return learner, fixed_feature(grown[-1].trees, data.inputs.numeric.shape[1], 1.0)
 
 

@@ -68,7 +68,7 @@ def fit_trees(
     rounds: int | None = None,
     learning_rate: float | None = None,
     deadline: float | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> GrownTrees:
     """Return trees grown on the train rows and stopped early on the validation rows.
 
@@ -85,7 +85,7 @@ def fit_trees(
         rounds: most boosting rounds; by default 1,500 (fewer for many classes), 200 without validation rows.
         learning_rate: shrinkage of every tree; by default 0.05, 0.1 for more than four classes.
         deadline: no round begins after this reading of the clock; at least one is grown.
-        clock: returns the present in seconds.
+        clock: returns the present in seconds; by default `time.monotonic`.
 
     Raises:
         SettingError: there are no train rows.
@@ -102,7 +102,7 @@ def fit_trees(
         parameters["learning_rate"] = learning_rate
     if rounds is None:
         rounds = max(300, 1500 // max(1, outputs // 2)) if stop else _ROUNDS_WITHOUT_VALIDATION
-    callbacks = [_deadline(lightgbm, deadline, clock)] if deadline is not None else []
+    callbacks = [_deadline(lightgbm, deadline, clock or time.monotonic)] if deadline is not None else []
     if stop:
         callbacks.append(lightgbm.early_stopping(_PATIENCE_ROUNDS, verbose=False, first_metric_only=True))
     booster = lightgbm.train(parameters, grow, num_boost_round=rounds, valid_sets=stop or None, callbacks=callbacks)

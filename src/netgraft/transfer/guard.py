@@ -71,7 +71,7 @@ def judge(ours: Candidate, cold: Candidate, others: Sequence[Candidate] = ()) ->
     ordered = tuple(sorted([ours, cold, *others], key=lambda c: (c.error, c.uses_source, c.name)))
     told = f"{ours.name} {ours.error:.4f}, {cold.name} {cold.error:.4f}"
     gains = np.asarray(cold.losses, np.float64) - ours.losses
-    if gains.mean() <= _LEAST_SHARE * np.mean(cold.losses):
+    if not gains.mean() > _LEAST_SHARE * np.mean(cold.losses):  # also where it is no number
         return Verdict("refused", f"sources hardly help on held-out rows; errors: {told}", ordered)
     if gains.mean() < _STANDARD_ERRORS * gains.std() / np.sqrt(len(gains)):
         return Verdict(

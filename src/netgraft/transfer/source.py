@@ -21,7 +21,7 @@ from netgraft.runtime import Column, Encoding, Inputs, Model
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import mix
 from netgraft.transfer.files import ARCHIVE, ROOT, ROWS
-from netgraft.transfer.start import NEW, alike
+from netgraft.transfer.start import NEW, alike, filled
 
 _TARGET = "__target"
 _BLOCK_ROWS = 16_384
@@ -108,12 +108,15 @@ class _Reading:
         theirs, ours: the encodings: that of the source, that of the rows.
         numeric: int64 [d] our numeric feature of each of theirs, or `NEW`.
         codes: per code column of theirs our code column and their code of each of our codes; None if we lack it.
+        default: float32 [d] what a feature of theirs is that we lack: that of a missing cell, but where we have the
+            column and only its indicator is lacking, that of a known one.
     """
 
     theirs: Encoding
     ours: Encoding
     numeric: NDArray[np.int64]
     codes: tuple[tuple[int, NDArray[np.int64]] | None, ...]
+    default: FloatArray
 
     @staticmethod
     def of(theirs: Encoding, ours: Encoding) -> _Reading:
@@ -131,7 +134,14 @@ class _Reading:
             (places[c.name], _code_map(c, own[c.name])) if c.name in shared and c.name in places else None
             for c in theirs.code_columns
         ]
-        return _Reading(theirs, ours, np.array(numeric, np.int64), tuple(codes))
+        default = theirs.apply(filled(theirs, {}, 1)).numeric[0]
+        said = [
+            column.name in shared and column.indicator and name == column.numeric_features[-1]
+            for column in theirs.columns
+            for name in column.numeric_features
+        ]
+        default[said] = (-theirs.center / theirs.scale)[said]
+        return _Reading(theirs, ours, np.array(numeric, np.int64), tuple(codes), default)
 
     def read(self, inputs: Inputs) -> Inputs:
         """Return rows as the source encodes them."""
@@ -141,8 +151,7 @@ class _Reading:
         raw = inputs.numeric[:, places] * self.ours.scale[places] + self.ours.center[places]
         raw = np.clip(raw, self.theirs.low[known], self.theirs.high[known])
         numeric[:, known] = (raw - self.theirs.center[known]) / self.theirs.scale[known]
-        absent = np.array([f.endswith(":missing") for f in self.theirs.numeric_features], bool) & ~known
-        numeric[:, absent] = ((1 - self.theirs.center) / self.theirs.scale)[absent]
+        numeric[:, ~known] = self.default[~known]
         codes = np.zeros((n, len(self.codes)), np.int64)
         for q, found in enumerate(self.codes):
             if found is not None:

@@ -39,6 +39,7 @@ class Alignment:
         slope, shift: float64 [d] take a matched feature from the source's scale to the target's; 1 and 0 for new ones.
         slots: per code column of the target, int64 [slots] the source's row of its category table, or `NEW`.
         code_columns: int64 [q] the source's code column of each of the target's, or `NEW`.
+        absent: float32 [source's d] the source's numeric features of a row in which every cell is missing.
         shared, new, missing: names of columns that both have, that only the target has, that only the source has.
     """
 
@@ -48,6 +49,7 @@ class Alignment:
     shift: NDArray[np.float64]
     slots: tuple[IntArray, ...]
     code_columns: IntArray
+    absent: FloatArray
     shared: tuple[str, ...]
     new: tuple[str, ...]
     missing: tuple[str, ...]
@@ -84,6 +86,7 @@ def align(source: Encoding, target: Encoding) -> Alignment:
         shift,
         slots,
         code_columns,
+        source.apply(filled(source, {}, 1)).numeric[0],
         shared,
         tuple(c.name for c in target.columns if c.name not in shared),
         tuple(c.name for c in source.columns if c.name not in shared),
@@ -217,6 +220,8 @@ def affine_head(slope: float, bias: float) -> Head:
 def grafted_architecture(root: NestedRoot, alignment: Alignment, cut: Cut, outputs: int) -> Architecture:
     """Return the architecture of a cut of a source's root over the target's columns."""
     smaller = cut_architecture(root.recipe.architecture, cut)
+    if not len(alignment.numeric):
+        smaller = replace(smaller, basis="linear", bins=1, token=1)
     return replace(smaller, numeric=len(alignment.numeric), slots=alignment.encoding.cardinalities, outputs=outputs)
 
 
@@ -282,11 +287,10 @@ def _absent_tokens(
     """Return the source's tokens of columns that the target lacks, and their values for a missing cell."""
     a = root.recipe.architecture
     lost = np.setdiff1d(np.arange(a.numeric), alignment.numeric)
-    zero = torch.zeros(1, a.numeric)
     if a.basis == "linear":
-        numeric = np.zeros((a.numeric, a.token), np.float32)
+        numeric = alignment.absent[:, None]
     else:
-        values = root.basis.values(zero)[:, :, 0].numpy()  # [d, finest bins]
+        values = root.basis.values(torch.from_numpy(alignment.absent[None]))[:, :, 0].numpy()  # [d, finest bins]
         map_ = np.eye(FINEST_BINS, dtype=np.float32)[None] if a.bins == FINEST_BINS else root.basis.refinement(a.bins)
         fine = map_[..., : a.bins] @ given["projection"]  # [d, finest bins, token]
         numeric = np.einsum("db,dbt->dt", values, fine)
