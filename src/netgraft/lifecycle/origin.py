@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -30,7 +31,16 @@ def origin_files(task: Task, table: str | None, root: NestedRoot | None, archive
         archive: what was tried.
     """
     files = {
-        ORIGIN: _json({"format": 1, "table": table, "fingerprint": task.fingerprint, "seed": task.seed, **_lie(task)}),
+        ORIGIN: _json(
+            {
+                "format": 1,
+                "table": table,
+                "fingerprint": task.fingerprint,
+                "rows_hash": rows_hash(task),
+                "seed": task.seed,
+                **_lie(task),
+            }
+        ),
         ARCHIVE: _json(_tried(archive)),
     }
     if root is not None:
@@ -45,6 +55,15 @@ def labels_of(task: Task) -> np.ndarray:
     if task.kind == "regression":
         return y.astype(np.float64)
     return np.array([str(label) for label in task.classes], object)[y]
+
+
+def rows_hash(task: Task) -> str:
+    """Return the SHA-256 of a task's rows in order: columns and target; no seed and no metric changes it."""
+    digest = hashlib.sha256()
+    for name, cells in [*sorted(task.rows.raw.items()), ("", labels_of(task))]:
+        told = cells.tobytes() if cells.dtype != object else repr(cells.tolist()).encode("utf-8", "surrogatepass")
+        digest.update(repr(name).encode("utf-8", "surrogatepass") + hashlib.sha256(told).digest())
+    return digest.hexdigest()
 
 
 def sketch_of_task(task: Task, *, kept: bool = True) -> np.ndarray | None:

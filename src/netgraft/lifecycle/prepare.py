@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.lifecycle.teacher import FromSources, Teacher, grow_teacher
+from netgraft.records import canonical_json, sha256_hex
 from netgraft.root import (
+    FINEST_BINS,
     Basis,
     Data,
     Fold,
@@ -88,6 +90,14 @@ class Prepared:
     def validation_rows(self) -> NDArray[np.int64]:
         """Return the rows that judge, fold after fold."""
         return np.concatenate([fold.validation for fold in self.data.folds])
+
+    @property
+    def reading(self) -> str:
+        """Return the SHA-256 of how columns are read and put into bins: a network is of use with its own only."""
+        bins = [(kind, basis.tensors(FINEST_BINS)) for kind, basis in sorted(self.bases.items())]
+        arrays = [*self.encoding.arrays().items(), *(item for _, tensors in bins for item in tensors.items())]
+        told = [self.encoding.to_json(), *((name, sha256_hex(array.tobytes())) for name, array in arrays)]
+        return sha256_hex(canonical_json(told).encode("utf-8", "surrogatepass"))
 
     @cached_property
     def teacher(self) -> Teacher:

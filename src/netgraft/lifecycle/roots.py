@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from netgraft.lifecycle.teacher import Answer, Learner, SourceRows, make_learner
 from netgraft.root import Cut, Data, NestedRoot, NestedTraining, SoftRows, Start
 from netgraft.runtime import Inputs, Output
 from netgraft.runtime.encoding import FloatArray
+from netgraft.runtime.model import finish
 from netgraft.seeds import child_seed, generator
 from netgraft.transfer.source import KeptRows, Source
 from netgraft.transfer.start import (
@@ -228,16 +230,14 @@ def _encoded(source: Source, kept: KeptRows, prepared: Prepared) -> SourceRows:
     """Return kept rows as a task encodes them, without unknown labels."""
     raw = filled(prepared.encoding, kept.raw, len(kept.y))
     output = prepared.output
+    target: NDArray[Any]
     if output.kind == "classification":
         places = {str(label): i for i, label in enumerate(output.classes)}
         target = np.array([places.get(label, -1) for label in kept.y.tolist()], np.int64)
         known = target >= 0
     else:
-        y = np.asarray(kept.y, np.float64)
-        known = np.isfinite(y) & (y > -1 if output.log1p else True)
-        with np.errstate(invalid="ignore"):
-            y = np.log1p(np.where(known, y, 0)) if output.log1p else y
-        target = ((y - output.mean) / output.scale).astype(np.float32)
+        known = np.isfinite(kept.y) & (kept.y > -1 if output.log1p else True)
+        target = _standardised(np.where(known, kept.y, 0), output)
     rows = np.flatnonzero(known)
     target = target[rows]
     return SourceRows(prepared.encoding.apply(raw).take(rows), target, _translated(source, target, prepared))
@@ -252,3 +252,10 @@ def _translated(source: Source, target: NDArray[np.generic], prepared: Prepared)
     predicted = _standardised(finish(source.model.output, said).values, prepared.output)
     slope, shift = _fitted(predicted, prepared.data.target[train].astype(np.float64))
     return (slope * np.asarray(target, np.float64) + shift).astype(np.float32)
+
+
+def _standardised(y: NDArray[np.generic], output: Output) -> FloatArray:
+    """Return numbers in the target's own unit as its networks learn them; log1p takes those below -1 as just above."""
+    values = np.asarray(y, np.float64)
+    values = np.log1p(np.maximum(values, -1 + 1e-6)) if output.log1p else values
+    return ((values - output.mean) / output.scale).astype(np.float32)

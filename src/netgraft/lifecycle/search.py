@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import torch
 
 from netgraft.devices import Profile
-from netgraft.errors import LimitError, OutputError, SettingError
+from netgraft.errors import JournalError, LimitError, OutputError, SettingError
 from netgraft.lifecycle.interrupts import undisturbed
 from netgraft.lifecycle.points import Point, PointMaker
 from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.lifecycle.problem import NetworkProblem, Pace
 from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
 from netgraft.lifecycle.workers import Workers
+from netgraft.records import canonical_json
 from netgraft.root import NestedRoot
 from netgraft.runtime import Network
 from netgraft.search import (
@@ -40,12 +42,17 @@ from netgraft.search import (
 from netgraft.tables import Task
 from netgraft.units import Limit, parse_quantity
 
+if TYPE_CHECKING:
+    from netgraft.lifecycle.graft import Graft
+
 DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
 # Share of a budget that the teacher may take, that the nested root may take at most, and most seconds of the latter.
 _TEACHER_SHARE, _NESTED_SHARE, _NESTED_S = 0.12, 0.06, 3.0
 # Share of a budget for comparing earlier models and starting from them.
 _GRAFT_SHARE = 0.4
+# Where a journal holds what a search from earlier models began with.
+_BEGUN_FROM = "begun from"
 #: Called after every batch with its report and a function that gives the network of one of its evaluations.
 OnBatch = Callable[[BatchReport, Callable[[Evaluation], Network]], None]
 # Shares of the time left that a batch gets: at the beginning, more as the budget is used, at most; when it gets all.
@@ -237,7 +244,7 @@ def search_front(
     Raises:
         SettingError: a name is unknown or a value out of range.
         LimitError: nothing can meet the limits.
-        JournalError: the journal is of another table, format or setting.
+        JournalError: the journal is of another table, format or setting, or began from other entries of the library.
         OutputError: the journal exists and ``resume`` is False, or cannot be written.
     """
     settings = settings or SearchSettings()
@@ -274,14 +281,11 @@ def _search(
     budget = settings.budget_s
     told("encoding the table and training the nested root", 0.0)
     prepared = prepare(task, seed=settings.seed, teacher_s=None if budget is None else _TEACHER_SHARE * budget)
-    grafting = None
+    graft, transfer = None, None
     if settings.library is not None and settings.sources != ("none",):
-        from netgraft.lifecycle.shelf import graft_from_library
-
         told("comparing earlier models", 0.0)
-        seconds = None if budget is None else _GRAFT_SHARE * budget
-        grafting = graft_from_library(prepared, settings.library, settings.sources, seconds)
-        prepared = prepared if grafting.graft is None else grafting.graft.prepared
+        graft, transfer = _graft(prepared, settings, journal, clock)
+        prepared = prepared if graft is None else graft.prepared
     data = prepared.data
     space = network_space(
         rows=len(data.train_rows),
@@ -294,8 +298,8 @@ def _search(
         problem = NetworkProblem(
             prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers
         )
-        if grafting is not None and grafting.graft is not None:
-            problem.adopt(grafting.graft)
+        if graft is not None:
+            problem.adopt(graft)
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
@@ -356,9 +360,40 @@ def _search(
         clock.elapsed(),
         archive.interrupted,
         problem.nested,
-        None if grafting is None else grafting.to_json(),
-        {} if grafting is None or grafting.graft is None else grafting.graft.curve,
+        transfer,
+        {} if graft is None else graft.curve,
     )
+
+
+def _graft(
+    prepared: Prepared, settings: SearchSettings, journal: Journal, clock: Clock
+) -> tuple[Graft | None, dict[str, Any]]:
+    """Return what the search starts from, None where the sources are refused, and what is told of them.
+
+    Networks in a journal read columns as their source did, so a search that is resumed keeps to the sources and the
+    decision that it began with, whatever the library has become.
+
+    Raises:
+        JournalError: an entry is another than when the search began.
+    """
+    from netgraft.lifecycle.shelf import graft_from_library
+
+    assert settings.library is not None
+    recorded = journal.get(_BEGUN_FROM)
+    begun = None if recorded is None else json.loads(recorded)
+    if begun is not None and begun["transfer"]["guard"]["decision"] == "refused":
+        return None, begun["transfer"]
+    wanted = settings.sources if begun is None else [each["name"] for each in begun["transfer"]["sources"]]
+    seconds = None if settings.budget_s is None else _GRAFT_SHARE * max(1.0, clock.remaining())
+    found = graft_from_library(prepared, settings.library, wanted, seconds, is_settled=begun is not None)
+    columns = None if found.graft is None else found.graft.prepared.reading
+    if begun is None:
+        begun = {"transfer": found.to_json(), "columns": columns}
+        journal.put(_BEGUN_FROM, canonical_json(begun).encode())
+    elif begun["columns"] != columns:
+        shown = ", ".join(map(repr, wanted))
+        raise JournalError(f"the entries {shown} must be those that the search began with to resume, got others")
+    return found.graft, begun["transfer"]
 
 
 def _reserve(budget: float | None, prepared: Prepared) -> float:

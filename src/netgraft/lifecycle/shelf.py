@@ -14,7 +14,7 @@ from netgraft.errors import ModelError, SettingError, TableError, TransferError
 from netgraft.library import Draft, Entry, Library
 from netgraft.lifecycle.folder import FRONT, MODEL, open_front
 from netgraft.lifecycle.graft import Graft, graft_onto
-from netgraft.lifecycle.origin import GRAFT, ORIGIN, labels_of, read_origin, sketch_of_task
+from netgraft.lifecycle.origin import GRAFT, ORIGIN, labels_of, read_origin, rows_hash, sketch_of_task
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.runtime import load
 from netgraft.seeds import generator
@@ -24,7 +24,7 @@ from netgraft.transfer.features import ridge_score
 from netgraft.transfer.files import ROWS
 from netgraft.transfer.guard import Verdict
 from netgraft.transfer.source import KeptRows, Source, load_source
-from netgraft.transfer.start import align, filled
+from netgraft.transfer.start import align, alike, filled
 
 SKETCH_MEASURE = "sketch"
 _AUTO_SOURCES = 3
@@ -116,6 +116,7 @@ def add_to_library(
             "points": len(front["points"]),
             "moments": origin["moments"],
             "rows_kept": keep_rows,
+            "rows_hash": origin["rows_hash"],
         },
         blobs=blobs,
         sketch=None if origin["sketch"] is None else np.array(origin["sketch"], np.float32),
@@ -259,22 +260,36 @@ def sources_for(library: Library, task: Task, wanted: Sequence[str]) -> list[Sou
     ranked = rank_sources(library, task)
     distances = {each.name: each.distance for each in ranked}
     if tuple(wanted) != ("auto",):
-        named = [_named(library, task, name, distances.get(name, float("nan"))) for name in wanted]
+        named = [_named(library, task, name, distances.get(name, float("nan"))) for name in dict.fromkeys(wanted)]
         return sorted(named, key=lambda source: (np.isnan(source.distance), source.distance))
     found: list[Source] = []
-    own = {column.name for column in task.encoding.columns}
+    others = 0
     for each in ranked:
         entry = library.get(each.name)
-        if any(name in own for name, _ in entry.columns) and entry.lineage.get("fingerprint") != task.fingerprint:
+        if is_of_rows(entry, task):
+            continue
+        others += 1
+        if shares_column(entry, task):
             found.append(load_source(library, entry, SKETCH_MEASURE, each.distance))
         if len(found) == _AUTO_SOURCES:
             break
-    if ranked and not found:
+    if others and not found:
         raise TransferError(
             "a library with an entry that shares a column with the table is required, got none among "
-            f"{len(ranked)} of a {task.kind}; --source none searches without"
+            f"{others} of a {task.kind}; --source none searches without"
         )
     return found
+
+
+def is_of_rows(entry: Entry, task: Task) -> bool:
+    """Return whether an entry was made of a task's very rows, whatever the seed and the metric were."""
+    return entry.facts.get("rows_hash") == rows_hash(task)
+
+
+def shares_column(entry: Entry, task: Task) -> bool:
+    """Return whether an entry and a task share a column by name and kind."""
+    own = {column.name: column.kind for column in task.encoding.columns}
+    return any(name in own and alike(kind, own[name]) for name, kind in entry.columns)
 
 
 def _named(library: Library, task: Task, name: str, distance: float) -> Source:
@@ -329,7 +344,9 @@ class Grafting:
         }
 
 
-def graft_from_library(prepared: Prepared, location: str, wanted: Sequence[str], seconds: float | None) -> Grafting:
+def graft_from_library(
+    prepared: Prepared, location: str, wanted: Sequence[str], seconds: float | None, *, is_settled: bool = False
+) -> Grafting:
     """Return what a task starts from, out of a library.
 
     Args:
@@ -337,6 +354,7 @@ def graft_from_library(prepared: Prepared, location: str, wanted: Sequence[str],
         location: of the library.
         wanted: see `sources_for`.
         seconds: what it may take, or None.
+        is_settled: whether a search that is resumed had accepted these sources.
 
     Raises:
         LibraryError: there is no library, or it or an entry is damaged.
@@ -348,7 +366,7 @@ def graft_from_library(prepared: Prepared, location: str, wanted: Sequence[str],
     sources = sources_for(library, prepared.task, wanted)
     gains = dict(zip([s.name for s in sources], expected_gains(prepared.task, sources), strict=True))
     ranked = [replace(each, expected_gain=gains.get(each.name)) for each in ranked]
-    graft, verdict = graft_onto(prepared, sources, seconds=seconds)
+    graft, verdict = graft_onto(prepared, sources, seconds=seconds, is_settled=is_settled)
     shown = distance_map(library, prepared.task, [each.name for each in ranked[:_MAPPED]])
     return Grafting(graft, verdict, tuple(sources), tuple(ranked), shown)
 

@@ -122,7 +122,7 @@ class _Reading:
     def of(theirs: Encoding, ours: Encoding) -> _Reading:
         """Return how rows of ours are read as rows of theirs."""
         own = {column.name: column for column in ours.columns}
-        shared = {c.name for c in theirs.columns if c.name in own and alike(c, own[c.name])}
+        shared = {c.name for c in theirs.columns if c.name in own and alike(c.kind, own[c.name].kind)}
         features = {name: j for j, name in enumerate(ours.numeric_features)}
         numeric = [
             features.get(name, NEW) if column.name in shared else NEW

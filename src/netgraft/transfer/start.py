@@ -65,7 +65,7 @@ def align(source: Encoding, target: Encoding) -> Alignment:
         TransferError: no column is shared.
     """
     theirs = {column.name: column for column in source.columns}
-    shared = tuple(c.name for c in target.columns if c.name in theirs and alike(theirs[c.name], c))
+    shared = tuple(c.name for c in target.columns if c.name in theirs and alike(theirs[c.name].kind, c.kind))
     if not shared:
         raise TransferError(
             "a source must share a column by name and kind with the table, got none of "
@@ -93,9 +93,9 @@ def align(source: Encoding, target: Encoding) -> Alignment:
     )
 
 
-def alike(source: Column, target: Column) -> bool:
-    """Return whether two columns of one name hold the same kind of cells."""
-    return source.kind == target.kind or (source.kind in _NUMBERS and target.kind in _NUMBERS)
+def alike(source: str, target: str) -> bool:
+    """Return whether columns of two kinds hold the same kind of cells."""
+    return source == target or (source in _NUMBERS and target in _NUMBERS)
 
 
 def _merged(source: Column, target: Column) -> Column:
