@@ -12,6 +12,7 @@ NAMES = {
     "latency_model": "how well the latency model predicts this machine",
     "transfer": "targets of 50 to 1,000 rows with earlier models, against a cold start and what people do today",
     "transfer_similarity": "which similarity orders sources by the gain of transferring from them",
+    "fleet": "50 domains: time per domain as the library grows; one worker and two, local and Ray",
     "library_index": "time to list and to rank 100,000 entries of a library",
     "similarity_speed": "the linear-time similarity of latent Gaussians against the double loop",
 }

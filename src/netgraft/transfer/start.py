@@ -206,9 +206,10 @@ class Head:
 def class_head(source: tuple[Any, ...], target: tuple[Any, ...]) -> Head:
     """Return the head for other classes: those that both have keep their outputs, new ones start at zero."""
     matrix = np.zeros((len(source), len(target)), np.float32)
+    places = {str(label): i for i, label in enumerate(source)}  # a number in one file may be a text in another
     for j, label in enumerate(target):
-        if label in source:
-            matrix[source.index(label), j] = 1
+        if str(label) in places:
+            matrix[places[str(label)], j] = 1
     return Head(matrix, np.zeros(len(target), np.float32))
 
 
