@@ -170,6 +170,16 @@ def test_rows_are_kept_of_files_only(library: Library, tmp_path: Path) -> None:
     assert "frame" not in library.names()
 
 
+def test_rows_of_a_table_that_has_changed_are_not_kept(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    waves(60, 14).write_csv(path)
+    search_into(tmp_path / "out", lambda: Task.read(path, target="y"), SearchSettings(**QUICK, strategy="random"))
+    waves(60, 15).write_csv(path)
+    with pytest.raises(TableError, match="rows that were searched are required"):
+        add_to_library(library, tmp_path / "out", "changed", keep_rows=10)
+    assert "changed" not in library.names()
+
+
 def test_classes_of_a_source_become_those_of_the_target(tmp_path: Path) -> None:
     library = Library.init(tmp_path / "library")
     y = pl.col("y")

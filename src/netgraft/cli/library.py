@@ -75,6 +75,10 @@ def similar_entries(
     kind: Annotated[str, typer.Option(help="auto, regression or classification.")] = "auto",
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     group: Annotated[str | None, typer.Option(help="Rows with one value of this column belong together.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of times.")] = None,
+    weight: Annotated[str | None, typer.Option(help="How often each row counts.")] = None,
+    lag: Annotated[int, typer.Option(help="How many earlier rows of the same group are inputs.")] = 0,
+    na: Annotated[list[str] | None, typer.Option(help="A value that means missing; may be repeated.")] = None,
     measure: Annotated[str, typer.Option(help="What tells how far apart data lie.")] = "sketch",
     as_json: JsonOption = False,
 ) -> None:
@@ -87,7 +91,17 @@ def similar_entries(
     from netgraft.tables import Task
 
     opened = Library(library)
-    task = Task.read(table, target=target, kind=kind, drop=drop or (), group=group)  # type: ignore[arg-type]
+    task = Task.read(
+        table,
+        target=target,
+        kind=kind,  # type: ignore[arg-type]  # checked there
+        drop=drop or (),
+        group=group,
+        time=time,
+        weight=weight,
+        lag=lag,
+        na=na or (),
+    )
     ranked = rank_sources(opened, task, measure, gains=_GAINS)
     if as_json:
         print_json({"measure": measure, "ranked": [asdict(each) for each in ranked]})

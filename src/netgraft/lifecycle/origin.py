@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def origin_files(task: Task, table: str | None, root: NestedRoot | None, archive
                 "format": 1,
                 "table": table,
                 "fingerprint": task.fingerprint,
-                "rows_hash": rows_hash(task),
+                "rows_hash": rows_hash(task.rows.raw, labels_of(task)),
                 "seed": task.seed,
                 **_lie(task),
             }
@@ -51,16 +52,20 @@ def origin_files(task: Task, table: str | None, root: NestedRoot | None, archive
 
 def labels_of(task: Task) -> np.ndarray:
     """Return the target of every row: numbers [n], or labels [n] as text."""
-    y = np.asarray(task.rows.y)
-    if task.kind == "regression":
+    return labels_from(np.asarray(task.rows.y), task.classes)
+
+
+def labels_from(y: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
+    """Return numbers [n] where there are no classes, else the classes at these indices as text [n]."""
+    if not classes:
         return y.astype(np.float64)
-    return np.array([str(label) for label in task.classes], object)[y]
+    return np.array([str(label) for label in classes], object)[y.astype(np.int64)]
 
 
-def rows_hash(task: Task) -> str:
-    """Return the SHA-256 of a task's rows in order: columns and target; no seed and no metric changes it."""
+def rows_hash(raw: Mapping[str, np.ndarray], labels: np.ndarray) -> str:
+    """Return the SHA-256 of rows in order: columns and labels; no seed and no metric changes it."""
     digest = hashlib.sha256()
-    for name, cells in [*sorted(task.rows.raw.items()), ("", labels_of(task))]:
+    for name, cells in [*sorted(raw.items()), ("", labels)]:
         told = cells.tobytes() if cells.dtype != object else repr(cells.tolist()).encode("utf-8", "surrogatepass")
         digest.update(repr(name).encode("utf-8", "surrogatepass") + hashlib.sha256(told).digest())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from netgraft.errors import ModelError, SettingError, TableError, TransferError
 from netgraft.library import Draft, Entry, Library
 from netgraft.lifecycle.folder import FRONT, MODEL, open_front
 from netgraft.lifecycle.graft import Graft, graft_onto
-from netgraft.lifecycle.origin import GRAFT, ORIGIN, labels_of, read_origin, rows_hash, sketch_of_task
+from netgraft.lifecycle.origin import GRAFT, ORIGIN, labels_from, labels_of, read_origin, rows_hash, sketch_of_task
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.runtime import load
 from netgraft.seeds import generator
@@ -129,15 +129,15 @@ def _kept(about: Any, origin: dict[str, Any], count: int, task: Task | None) -> 
     if task is None:
         if not origin["table"]:
             raise TableError("rows can be kept of a search of a file only, got one of a frame")
-        rows = Schema.from_json(about["schema"]).read(origin["table"], labelled=True, strict=False)
-        classes = tuple(about["schema"].get("classes", ()))
+        schema = Schema.from_json(about["schema"])
+        rows, classes = schema.read(origin["table"], labelled=True), schema.classes
     else:
         rows, classes = task.rows, task.classes
-    assert rows.y is not None
+    labels = labels_from(np.asarray(rows.y), classes)
+    if rows_hash(rows.raw, labels) != origin["rows_hash"]:
+        raise TableError(f"the rows that were searched are required to keep some, got others in {origin['table']}")
     taken = np.sort(generator(int(origin["seed"]), "kept rows").permutation(len(rows))[:count])
-    y = rows.y[taken]
-    labels = y.astype(np.float64) if not classes else np.array([str(c) for c in classes], object)[y.astype(np.int64)]
-    return KeptRows({name: cells[taken] for name, cells in rows.raw.items()}, labels)
+    return KeptRows({name: cells[taken] for name, cells in rows.raw.items()}, labels[taken])
 
 
 def rank_sources(library: Library, task: Task, measure: str = SKETCH_MEASURE, gains: int = 0) -> list[RankedSource]:
@@ -283,7 +283,7 @@ def sources_for(library: Library, task: Task, wanted: Sequence[str]) -> list[Sou
 
 def is_of_rows(entry: Entry, task: Task) -> bool:
     """Return whether an entry was made of a task's very rows, whatever the seed and the metric were."""
-    return entry.facts.get("rows_hash") == rows_hash(task)
+    return entry.facts.get("rows_hash") == rows_hash(task.rows.raw, labels_of(task))
 
 
 def shares_column(entry: Entry, task: Task) -> bool:
