@@ -11,7 +11,7 @@ import pytest
 
 import netgraft as ng
 from netgraft.errors import LibraryError, SettingError, TableError, TransferError
-from netgraft.library import Library
+from netgraft.library import Draft, Library
 from netgraft.lifecycle.job import search_into
 from netgraft.lifecycle.search import SearchSettings
 from netgraft.lifecycle.shelf import add_to_library, rank_sources, sources_for
@@ -168,6 +168,17 @@ def test_rows_are_kept_of_files_only(library: Library, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="of a file only"):
         add_to_library(library, tmp_path / "out", "frame", keep_rows=10)
     assert "frame" not in library.names()
+
+
+def test_an_entry_that_is_no_source_is_named(tmp_path: Path) -> None:
+    made = Library.init(tmp_path / "library")
+    stored(made, tmp_path, "whole", waves(60, 16))
+    entry = made.get("whole")
+    told = {name: made.read(entry, name) for name in entry.files if not name.startswith("model/")}
+    common = {"kind": entry.kind, "target": "y", "metric": "r2", "error": 0.1, "rows": 50, "columns": entry.columns}
+    made.add(Draft(name="broken", facts=entry.facts, blobs=told, **common))
+    with pytest.raises(LibraryError, match="'broken'"):
+        searched(made, waves(60, 17), "broken")
 
 
 def test_rows_of_a_table_that_has_changed_are_not_kept(library: Library, tmp_path: Path) -> None:

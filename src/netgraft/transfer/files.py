@@ -1,3 +1,3 @@
-"""Names of the files by which an entry of a library serves as a source; the root's has two endings."""
+"""Names of the files by which an entry of a library serves as a source; models lie in a folder, a root is two files."""
 
-ROOT, ROWS, ARCHIVE = "root", "rows.parquet", "archive.json"
+MODEL, ROOT, ROWS, ARCHIVE = "model", "root", "rows.parquet", "archive.json"

@@ -20,7 +20,7 @@ from netgraft.root import NestedRoot, root_from_parts
 from netgraft.runtime import Column, Encoding, Inputs, Model
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import mix
-from netgraft.transfer.files import ARCHIVE, ROOT, ROWS
+from netgraft.transfer.files import ARCHIVE, MODEL, ROOT, ROWS
 from netgraft.transfer.start import NEW, alike, filled
 
 _TARGET = "__target"
@@ -168,30 +168,26 @@ def load_source(library: LibraryPort, entry: Entry, measure: str, distance: floa
     """Return an entry as a source.
 
     Raises:
-        LibraryError: a file of the entry is missing or damaged; the text names it.
+        LibraryError: a file of the entry is missing, damaged or not what a source has; the text names the entry.
     """
-    picked = str(entry.facts.get("picked"))
+    picked = f"{MODEL}/{entry.facts.get('picked')}"
 
     def tensors(name: str) -> dict[str, NDArray[Any]]:
-        try:
-            return dict(safetensors.numpy.load(library.read(entry, name)))
-        except SafetensorError as error:
-            raise LibraryError(f"{name} of the entry {entry.name!r} must be safetensors, got: {error}") from error
+        return dict(safetensors.numpy.load(library.read(entry, name)))
 
     def value(name: str) -> Any:
-        try:
-            return json.loads(library.read(entry, name))
-        except ValueError as error:
-            raise LibraryError(f"{name} of the entry {entry.name!r} must be JSON, got: {error}") from error
+        return json.loads(library.read(entry, name))
 
-    model = Model.from_parts(value(f"model/{picked}.json"), tensors(f"model/{picked}.safetensors"))
-    has_root = f"{ROOT}.json" in entry.files
-    return Source(
-        entry.name,
-        measure,
-        distance,
-        model,
-        root_from_parts(value(f"{ROOT}.json"), tensors(f"{ROOT}.safetensors")) if has_root else None,
-        KeptRows.from_parquet(library.read(entry, ROWS)) if ROWS in entry.files else None,
-        tuple(value(ARCHIVE)) if ARCHIVE in entry.files else (),
-    )
+    try:
+        model = Model.from_parts(value(f"{picked}.json"), tensors(f"{picked}.safetensors"))
+        root = None
+        if f"{ROOT}.json" in entry.files:
+            root = root_from_parts(value(f"{ROOT}.json"), tensors(f"{ROOT}.safetensors"))
+        rows = KeptRows.from_parquet(library.read(entry, ROWS)) if ROWS in entry.files else None
+        tried = tuple(value(ARCHIVE)) if ARCHIVE in entry.files else ()
+    except LibraryError:
+        raise
+    except (KeyError, TypeError, ValueError, SafetensorError, pl.exceptions.PolarsError) as error:
+        told = " ".join(str(error).split())
+        raise LibraryError(f"the entry {entry.name!r} must hold a model that can be a source, got: {told}") from error
+    return Source(entry.name, measure, distance, model, root, rows, tried)
