@@ -21,7 +21,7 @@ def json_of(capsys: pytest.CaptureFixture[str], words: list[str]) -> dict[str, o
 
 def test_search_writes_the_folder(power: Searched) -> None:
     held = sorted(path.name for path in power.folder.iterdir())
-    assert held == ["details.json", "front.json", "journal.db", "model", "report.html"]
+    assert held == ["details.json", "front.json", "graft", "journal.db", "model", "report.html"]
     front = json.loads((power.folder / "front.json").read_text())
     assert front["format"] == 1
     assert front["evaluations"] == 3
