@@ -132,3 +132,18 @@ def test_columns_of_other_kinds_do_not_match_and_none_is_an_error(source):
         align(prepared.encoding, Task.read(frame, target="y").encoding)
     alignment = align(prepared.encoding, Task.read(table(60, seed=8).drop("x0"), target="y").encoding)
     assert (alignment.numeric != NEW).all()
+
+
+def test_a_source_without_categories_serves_a_table_with_some():
+    prepared = prepare(Task.read(table().drop("site", "mode"), target="y"), seed=0, teacher_s=None)
+    data, basis = prepared.data, prepared.bases["quantile"]
+    a = Architecture(4, (), 1, basis="quantile", bins=32, token=2, category=1, widths=WIDTHS)
+    (root,) = NestedTraining(NestedRecipe(a, (2, 4, 8), batch=64), data, basis, seed=0).train(20)
+    task = Task.read(table(200, seed=9), target="y")
+    alignment, moved = carried((prepared, root), task)
+    assert set(alignment.new) == {"site", "mode"}
+    np.testing.assert_allclose(
+        moved(alignment.encoding.apply(task.rows.raw), WHOLE),
+        root(prepared.encoding.apply(task.rows.raw), WHOLE),
+        atol=2e-5,
+    )

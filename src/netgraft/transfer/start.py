@@ -248,7 +248,7 @@ def grafted(
     old = alignment.numeric != NEW
     if "projection" in made:
         made["projection"][old] = given["projection"][alignment.numeric[old]]
-    if "categories" in made:
+    if "categories" in made and "categories" in given:
         rows = np.concatenate(alignment.slots)
         made["categories"][rows != NEW] = given["categories"][rows[rows != NEW]]
     places = _token_places(alignment, theirs)
