@@ -13,8 +13,10 @@ import netgraft as ng
 from netgraft.errors import LibraryError, SettingError, TableError, TransferError
 from netgraft.library import Draft, Library
 from netgraft.lifecycle.job import search_into
+from netgraft.lifecycle.ranking import rank_sources
 from netgraft.lifecycle.search import SearchSettings
-from netgraft.lifecycle.shelf import add_to_library, rank_sources, sources_for
+from netgraft.lifecycle.shelf import add_to_library
+from netgraft.lifecycle.sources import sources_for
 from netgraft.tables import Task
 
 QUICK = {"evaluations": 2, "settings": {"depth": "1,2", "width_1": "8,16", "width_2": "8", "members": "1"}}
@@ -134,8 +136,9 @@ def test_a_front_from_a_source_deploys_like_any_other(library: Library, tmp_path
 
 def test_a_table_without_a_shared_column_is_told_so(library: Library) -> None:
     other = waves(60, 9).rename({f"x{j}": f"z{j}" for j in range(4)}).drop("mode")
+    task = Task.read(other, target="y")
     with pytest.raises(TransferError, match=r"shares a column with the table is required.*--source none searches"):
-        sources_for(library, Task.read(other, target="y"), ("auto",))
+        sources_for(library, task, ("auto",), rank_sources(library, task))
     with pytest.raises(TransferError, match="share a column"):
         searched(library, other, "near")
     assert searched(library, other, "none").transfer is None

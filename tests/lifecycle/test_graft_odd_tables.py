@@ -12,10 +12,13 @@ from netgraft.errors import JournalError, SettingError
 from netgraft.library import Library
 from netgraft.lifecycle.job import search_into
 from netgraft.lifecycle.prepare import prepare
+from netgraft.lifecycle.ranking import rank_sources
 from netgraft.lifecycle.roots import rows_of
 from netgraft.lifecycle.search import Front, SearchSettings, search_front
-from netgraft.lifecycle.shelf import add_to_library, sources_for
+from netgraft.lifecycle.shelf import add_to_library
+from netgraft.lifecycle.sources import sources_for
 from netgraft.tables import Task
+from netgraft.transfer.source import Source
 
 SMALL = {"depth": "1,2", "width_1": "8", "width_2": "8", "members": "1"}
 
@@ -55,6 +58,10 @@ def searched(library: Library, frame: pl.DataFrame, *, journal: Path | None = No
     return search_front(task, settings, journal=journal, resume=resume)
 
 
+def nearest(library: Library, task: Task) -> list[Source]:
+    return sources_for(library, task, ("auto",), rank_sources(library, task))
+
+
 def test_a_target_of_categories_only(tmp_path: Path) -> None:
     library = stored(tmp_path, table(400, 1), keep_rows=100)
     front = searched(library, table(80, 2).select("mode", "site", "y"))
@@ -87,8 +94,8 @@ def test_an_entry_of_the_same_rows_is_never_chosen_whatever_seed_and_metric(tmp_
     frame = table(100, 1)
     library = stored(tmp_path, frame)
     for reading in ({}, {"seed": 1}, {"metric": "mae"}, {"test": table(30, 3)}):
-        assert sources_for(library, Task.read(frame, target="y", **reading), ("auto",)) == []
-    assert sources_for(library, Task.read(table(100, 2), target="y"), ("auto",))
+        assert nearest(library, Task.read(frame, target="y", **reading)) == []
+    assert nearest(library, Task.read(table(100, 2), target="y"))
 
 
 def test_entries_that_share_names_but_no_kind_give_way_to_others(tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ def test_entries_that_share_names_but_no_kind_give_way_to_others(tmp_path: Path)
     library = stored(tmp_path, other.with_columns(more=pl.col("mode") * 2), "other")
     stored(tmp_path, table(60, 4), "usable", library=library)
     task = Task.read(table(60, 5).select("mode", "site", "y"), target="y")
-    assert [source.name for source in sources_for(library, task, ("auto",))] == ["usable"]
+    assert [source.name for source in nearest(library, task)] == ["usable"]
 
 
 def test_rows_of_a_source_without_a_logarithm_are_moved_in_the_unit_of_the_target(tmp_path: Path) -> None:
@@ -104,7 +111,7 @@ def test_rows_of_a_source_without_a_logarithm_are_moved_in_the_unit_of_the_targe
     far = table(80, 2).with_columns((pl.col("y") + 5).clip(0.1))
     prepared = prepare(Task.read(far, target="y", target_transform="log1p"), seed=0, teacher_s=None)
     assert prepared.output.log1p
-    rows = rows_of(sources_for(library, prepared.task, ("auto",)), prepared)
+    rows = rows_of(nearest(library, prepared.task), prepared)
     assert rows is not None
     assert abs(float(rows.translated.mean())) < 1.0
 

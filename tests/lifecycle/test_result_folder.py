@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,10 @@ def test_front_that_no_search_wrote(tmp_path: Path) -> None:
     (tmp_path / "front.json").write_text(json.dumps({"format": 3}))
     with pytest.raises(ModelError, match="must be of format 1, got 3"):
         open_front(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["folder", "predict"])
+def test_what_only_predicts_never_loads_what_trains(name: str) -> None:
+    code = f"import sys, netgraft.lifecycle.{name}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

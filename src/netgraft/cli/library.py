@@ -87,7 +87,7 @@ def similar_entries(
     Example: netgraft library similar models new-site.parquet --target Energy --group BS
     """
     from netgraft.library import Library
-    from netgraft.lifecycle.shelf import rank_sources
+    from netgraft.lifecycle.ranking import rank_sources
     from netgraft.tables import Task
 
     opened = Library(library)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from netgraft.errors import LimitError, ModelError, OutputError, SettingError, unknown_name
-from netgraft.lifecycle.origin import GRAFT
 from netgraft.records import write_bytes, write_json, write_text
 from netgraft.reports import render_front
 from netgraft.runtime import Model, load, save
@@ -27,7 +26,8 @@ from netgraft.search.objective import excess
 from netgraft.units import Limit, format_quantity
 
 FORMAT = 1
-FRONT, DETAILS, REPORT, JOURNAL, MODEL = "front.json", "details.json", "report.html", "journal.db", "model"
+FRONT, DETAILS, REPORT, JOURNAL = "front.json", "details.json", "report.html", "journal.db"
+MODEL, GRAFT = "model", "graft"
 _ASIDE = ".model.new"
 
 

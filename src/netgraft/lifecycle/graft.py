@@ -5,8 +5,8 @@ seconds: all of it fine-tuned, held to the source (L2-SP), with its lower layers
 rows, on source and target rows mixed, from a fresh root (instance transfer) and from the source's (integrated), and
 from one root grown on the rows of all sources (generalist). Further, the sources' outputs are features of a linear
 model and of trees, and their rows are pooled with the target's. All are judged on held-out rows of the target: repeated
-splits that follow its groups. When none that uses a source beats all that use none, the sources are refused and the
-search goes on as if there had been no library.
+splits that follow its groups. When the mixture of all is not clearly better than that of those that use no source, the
+sources are refused and the search goes on as if there had been no library.
 """
 
 from __future__ import annotations
@@ -95,9 +95,7 @@ def graft_onto(
         tuple(each.learner for each in trained),
     )
     theirs = replace(theirs, sources=from_sources, teacher_s=None if seconds is None else _TEACHER_SHARE * seconds)
-    learners = theirs.teacher.learners
-    ours, cold = (_mixed(theirs, kept, name) for kept, name in _mixtures(learners))
-    verdict = judge(ours, cold, [_candidate(each, theirs) for each in learners])
+    verdict = _judged(theirs)
     if verdict.decision == "refused" and not is_settled:
         return None, verdict
     best = min(trained, key=lambda each: each.learner.error, default=None)
@@ -117,10 +115,27 @@ def _by_source(prepared: Prepared, source: Source, alignment: Alignment) -> Prep
     return replace(prepared, bases=bases)
 
 
-def _candidate(learner: Learner, prepared: Prepared) -> Candidate:
-    """Return a learner as the guard sees it: squared errors of the standardised target, or log losses."""
-    mixed = softmax(learner.outputs) if prepared.data.is_classification else learner.outputs
-    return Candidate(learner.name, learner.error, learner.uses_source, _losses(prepared, mixed))
+def _judged(prepared: Prepared) -> Verdict:
+    """Return what the guard decides on the mixture of all learners and that of those without a source."""
+    learners = prepared.teacher.learners
+    cold = [each for each in learners if not each.uses_source]
+    return judge(
+        _candidate(prepared, "mixture with sources", _mixed(prepared, learners, prepared.teacher.weights), True),
+        _candidate(prepared, "mixture without", _mixed(prepared, cold, mixture(prepared.data, cold)), False),
+        [_candidate(prepared, x.name, _mixed(prepared, [x], [1.0]), x.uses_source) for x in learners],
+    )
+
+
+def _mixed(prepared: Prepared, learners: Sequence[Learner], weights: Sequence[float] | FloatArray) -> FloatArray:
+    """Return the mixed outputs of learners on the validation rows: standardised target or probabilities [n, c]."""
+    outputs = [softmax(each.outputs) if prepared.data.is_classification else each.outputs for each in learners]
+    return np.asarray(sum(w * o for w, o in zip(weights, outputs, strict=True)), np.float32)
+
+
+def _candidate(prepared: Prepared, name: str, mixed: FloatArray, uses_source: bool) -> Candidate:
+    """Return outputs on the validation rows as the guard sees them."""
+    error = prepared.data.error(mixed, prepared.validation_rows)
+    return Candidate(name, error, uses_source, _losses(prepared, mixed))
 
 
 def _losses(prepared: Prepared, mixed: FloatArray) -> NDArray[np.float64]:
@@ -137,22 +152,6 @@ def _losses(prepared: Prepared, mixed: FloatArray) -> NDArray[np.float64]:
     if data.row_weights is None or not data.row_weights[rows].any():
         return losses
     return np.asarray(losses * (data.row_weights[rows] / data.row_weights[rows].mean(dtype=np.float64)), np.float64)
-
-
-def _mixtures(learners: Sequence[Learner]) -> tuple[tuple[list[Learner], str], tuple[list[Learner], str]]:
-    """Return all learners, and those that use no source, each with the name of their mixture."""
-    cold = [each for each in learners if not each.uses_source]
-    return (list(learners), "mixture with sources"), (cold, "mixture without")
-
-
-def _mixed(prepared: Prepared, learners: Sequence[Learner], name: str) -> Candidate:
-    """Return the mixture of learners as the guard sees it."""
-    weights = mixture(prepared.data, learners)
-    outputs = [softmax(x.outputs) if prepared.data.is_classification else x.outputs for x in learners]
-    mixed = np.asarray(sum(w * o for w, o in zip(weights, outputs, strict=True)), np.float32)
-    error = prepared.data.error(mixed, prepared.validation_rows)
-    uses_source = any(each.uses_source for each in learners)
-    return Candidate(name, error, uses_source, _losses(prepared, mixed))
 
 
 def _usable(prepared: Prepared, sources: Sequence[Source]) -> tuple[list[tuple[Source, Alignment]], list[str]]:

@@ -16,9 +16,10 @@ from netgraft.root import NestedRoot, root_tensors, root_to_json
 from netgraft.search import Archive
 from netgraft.tables import Task
 from netgraft.transfer import moments_of, sketch_of
+from netgraft.transfer.cells import FEWEST_ROWS
 from netgraft.transfer.files import ARCHIVE, ROOT
 
-GRAFT, ORIGIN = "graft", "origin.json"
+ORIGIN = "origin.json"
 _MOST_TRIED = 200
 
 
@@ -71,15 +72,15 @@ def rows_hash(raw: Mapping[str, np.ndarray], labels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def sketch_of_task(task: Task, *, kept: bool = True) -> np.ndarray | None:
+def sketch_of_task(task: Task, fewest: int = FEWEST_ROWS) -> np.ndarray | None:
     """Return the sketch of a task's rows, or None where it has too few of them.
 
     Args:
         task: the table.
-        kept: whether it will be stored, and so must tell of no single row.
+        fewest: rows that a mean is taken over; less than the default only for a sketch that is not stored.
     """
     try:
-        return sketch_of(task.rows.raw, labels_of(task), task.kind, **({} if kept else {"fewest": 3}))
+        return sketch_of(task.rows.raw, labels_of(task), task.kind, fewest=fewest)
     except TableError:
         return None
 

@@ -88,6 +88,8 @@ class NetworkProblem:
         seed: of all that is drawn.
         parent_blob: gives the stored weights of an evaluation, or None when they are gone.
         workers: train groups of candidates, here or in other processes.
+        graft: what the task starts from, or None.
+        nested: the root that candidates are scored by, once it is there.
     """
 
     prepared: Prepared
@@ -97,13 +99,18 @@ class NetworkProblem:
     seed: int
     parent_blob: Callable[[int], bytes | None]
     workers: Workers
-    nested: NestedRoot | None = None
-    _training: NestedTraining | None = field(default=None, repr=False)
-    _place: int = 0
-    _graft: Graft | None = field(default=None, repr=False)
-    _universal: Universal | None = field(default=None, repr=False)
-    _begun: bool = False
-    _scores: dict[Cut, float] = field(default_factory=dict, repr=False)
+    graft: Graft | None = None
+    nested: NestedRoot | None = field(default=None, init=False)
+    _training: NestedTraining | None = field(default=None, init=False, repr=False)
+    _place: int = field(default=0, init=False)
+    _scores: dict[Cut, float] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Take the nested root of a graft, if it has one, instead of growing one."""
+        self._universal = None if self.graft is None else Universal(self.space, self.graft.archives)
+        if self.graft is not None and self.graft.trained is not None:
+            root = self.graft.trained
+            self.nested, self._training, self._place = root.root, root.training, root.start
 
     def recipe(self, genes: Genes) -> Recipe:
         """Return how a candidate is built and trained."""
@@ -115,7 +122,7 @@ class NetworkProblem:
         data = self.prepared.data
         # with few rows a mixture of learners knows more than the labels show
         made = start_candidates(self.space, len(data.train_rows), distill=0.3 if len(data.folds) == 1 else 0.9)
-        best = [] if self._graft is None else [each["genes"] for tried in self._graft.archives for each in tried[:1]]
+        best = [] if self.graft is None else [each["genes"] for tried in self.graft.archives for each in tried[:1]]
         known = [self.space.nearest(genes) for genes in best]
         return [*known[:_KNOWN_STARTS], *made]
 
@@ -138,14 +145,6 @@ class NetworkProblem:
         if architecture.basis == "linear" or architecture.numeric == 0:
             return None
         return self.prepared.bases[architecture.basis].counts(architecture.bins)
-
-    def adopt(self, graft: Graft) -> None:
-        """Take the nested root of a graft, if it has one, instead of growing one."""
-        self._graft = graft
-        self._universal = Universal(self.space, graft.archives)
-        if graft.trained is not None:
-            root = graft.trained
-            self.nested, self._training, self._place = root.root, root.training, root.start
 
     def grow(self) -> NestedRoot:
         """Return the nested root that scores candidates and that they start from, trained once."""
@@ -197,7 +196,7 @@ class NetworkProblem:
                 "learning_rate": recipe.learning_rate,
                 "weight_decay": recipe.weight_decay,
                 # trained on, it learns from a teacher that is there; without sources the teacher is grown later
-                "distill": 0.0 if self._graft is None else 0.9,
+                "distill": 0.0 if self.graft is None else 0.9,
             }
         )
         return genes if self.recipe(genes).architecture == cut_architecture(a, cut) else None
@@ -240,10 +239,8 @@ class NetworkProblem:
         jobs = [self._group(members, requests, recipes) for members in members_of]
         if slice_s is not None:
             jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
-        # only the first batch may begin without the teacher, which takes its time then
-        taught = self._begun or any(recipe.distill for job in jobs for recipe in job.recipes)
+        taught = any(recipe.distill for job in jobs for recipe in job.recipes)
         soft = self.prepared.teacher.soft if taught else None
-        self._begun = True
         for members, trained in zip(members_of, self.workers.train(jobs, soft), strict=True):
             for i, result in zip(members, trained, strict=True):
                 outcomes[i] = self._outcome(recipes[i], result)

@@ -296,10 +296,8 @@ def _search(
     workers = Workers(data, prepared.bases, settings.jobs)
     try:
         problem = NetworkProblem(
-            prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers
+            prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers, graft
         )
-        if graft is not None:
-            problem.adopt(graft)
         bounds = space_bytes(problem)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
@@ -376,7 +374,7 @@ def _graft(
     Raises:
         JournalError: an entry is another than when the search began.
     """
-    from netgraft.lifecycle.shelf import graft_from_library
+    from netgraft.lifecycle.sources import graft_from_library
 
     assert settings.library is not None
     recorded = journal.get(_BEGUN_FROM)

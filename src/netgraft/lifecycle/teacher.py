@@ -302,12 +302,12 @@ def _hinted(
     """Return learners to which the sources' outputs are features: beside the columns, and alone."""
     if not hints:
         return []
-    own = [hint(data.inputs) for hint in hints]
-    table = np.concatenate(own, axis=1)
+    asked = _AskedOnce(hints)
+    table = asked(data.inputs)
     center, scale = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-6)
 
     def more(inputs: Inputs, *, alone: bool) -> Inputs:
-        said = (np.concatenate([hint(inputs) for hint in hints], axis=1) - center) / scale
+        said = (asked(inputs) - center) / scale
         parts = [said] if alone else [inputs.numeric, said]
         codes = inputs.codes[:, :0] if alone else inputs.codes
         return Inputs(np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32), codes)
@@ -326,6 +326,19 @@ def _hinted(
         return replace(learner, answer=lambda inputs, f: answer(more(inputs, alone=alone), f))
 
     return [told(learner, alone=learner is found[2]) for learner in found]
+
+
+class _AskedOnce:
+    """The outputs of sources on rows, float32 [m, h]; kept for the last rows, which every fold and learner asks for."""
+
+    def __init__(self, hints: Sequence[Callable[[Inputs], FloatArray]]) -> None:
+        self._hints = hints
+        self._last: tuple[Inputs, FloatArray] | None = None
+
+    def __call__(self, inputs: Inputs) -> FloatArray:
+        if self._last is None or self._last[0] is not inputs:
+            self._last = inputs, np.concatenate([hint(inputs) for hint in self._hints], axis=1)
+        return self._last[1]
 
 
 def _pooled(

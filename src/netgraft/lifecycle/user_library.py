@@ -8,7 +8,8 @@ from pathlib import Path
 from netgraft.errors import SettingError
 from netgraft.library import Draft, Entry
 from netgraft.library import Library as PlainLibrary
-from netgraft.lifecycle.shelf import SKETCH_MEASURE, RankedSource, add_to_library, rank_sources
+from netgraft.lifecycle.ranking import SKETCH_MEASURE, RankedSource, rank_sources
+from netgraft.lifecycle.shelf import add_to_library
 from netgraft.tables import Task
 
 
@@ -50,5 +51,5 @@ class Library(PlainLibrary):
         return add_to_library(self, Path(model), name, domain=domain, keep_rows=keep_rows, licence=licence)
 
     def similar(self, task: Task, measure: str = SKETCH_MEASURE, gains: int = 5) -> list[RankedSource]:
-        """Return the entries as sources of a task, the nearest first; see `netgraft.lifecycle.shelf.rank_sources`."""
+        """Return the entries as sources of a task, the nearest first; see `netgraft.lifecycle.ranking.rank_sources`."""
         return rank_sources(self, task, measure, gains)
