@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netgraft import ran
     from netgraft.errors import NetgraftError
     from netgraft.lifecycle import Front, NetgraftClassifier, NetgraftRegressor, SearchSettings, search_front
     from netgraft.lifecycle.user_library import Library
@@ -29,6 +30,7 @@ __all__ = [
     "SearchSettings",
     "Task",
     "__version__",
+    "ran",
     "search_front",
 ]
 
@@ -42,7 +44,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name from its home (PEP 562)."""
+    """Return a public name from its home, or the part ``ran`` (PEP 562)."""
+    if name == "ran":
+        return import_module(f"{__name__}.ran")
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{home}"), name)
