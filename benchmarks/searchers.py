@@ -27,8 +27,9 @@ from torch import Tensor, nn
 from benchmarks.curves import CpuClock, Watched
 from netgraft.devices import Profile
 from netgraft.lifecycle import search as product
+from netgraft.lifecycle.pace import Pace
 from netgraft.lifecycle.prepare import Prepared
-from netgraft.lifecycle.problem import NetworkProblem, Pace
+from netgraft.lifecycle.problem import NetworkProblem
 from netgraft.lifecycle.space import network_space, restricted
 from netgraft.lifecycle.workers import Workers
 from netgraft.root import FINEST_BINS, Basis

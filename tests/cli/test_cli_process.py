@@ -136,8 +136,8 @@ def test_search_interrupted_before_it_has_anything_leaves_nothing(tmp_path: Path
     process = started(words_of(tmp_path), out, out.exists)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=120)
-    if process.returncode == 0:
-        pytest.skip("the search was done before the signal came")
+    if process.returncode in (0, -signal.SIGINT) and (out / "front.json").exists():
+        pytest.skip("the search was done, or Python was ending, before the signal came")
     assert process.returncode == 130
     assert told.splitlines()[-1] == "netgraft: interrupted"
     assert not out.exists() or (out / "front.json").exists()

@@ -79,7 +79,8 @@ class Searches:
         return StandInFront(front_of(task, sources), interrupted=found == "stopped")
 
 
-def stand_in_add(library: Library, folder: Path, name: str, *, domain: str) -> Entry:
+def stand_in_add(library: Library, folder: Path, name: str, *, domain: str, keep_rows: int, task: Task | None) -> Entry:
+    assert (task is None) == (keep_rows == 0)
     front = json.loads((folder / "front.json").read_text())
     error = front["points"][0]["values"]["error"]
     return library.add(Draft(name=name, domain=domain, error=error, rows=9, **front["task"]))
@@ -127,6 +128,22 @@ def test_library_grows_from_the_largest_domain_on(table: Path, searches: Searche
     assert found.domains[1].transfer == {"mode": "root", "decision": "accepted"}
     assert entries(table) == ["power/A", "power/B", "power/D"]
     assert Library(table.parent / "out" / "library").get("power/A").domain == "A"
+
+
+def test_rows_are_kept_only_where_asked_for(table: Path, searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, tuple[int, int]] = {}
+
+    def noted(library: Library, folder: Path, name: str, *, domain: str, keep_rows: int, task: Task | None) -> Entry:
+        assert task is not None
+        kept[domain] = (keep_rows, len(task.rows))
+        return stand_in_add(library, folder, name, domain=domain, keep_rows=keep_rows, task=task)
+
+    monkeypatch.setattr(fleets, "add_to_library", noted)
+    run(table, keep_rows=7)
+    assert kept == {"B": (7, 60), "A": (7, 30), "D": (7, 25)}
+    with pytest.raises(SettingError, match="the rows to keep must be >= 0, got -1"):
+        search_fleet(table.parent / "other", table, SETTINGS, by="site", reading=READING, keep_rows=-1)
+    assert not (table.parent / "other").exists()
 
 
 def test_fleet_json_and_report(table: Path, searches: Searches) -> None:

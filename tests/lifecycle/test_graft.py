@@ -12,6 +12,7 @@ import pytest
 import netgraft as ng
 from netgraft.errors import LibraryError, SettingError, TableError, TransferError
 from netgraft.library import Draft, Library
+from netgraft.lifecycle.folder import open_details
 from netgraft.lifecycle.job import search_into
 from netgraft.lifecycle.ranking import rank_sources
 from netgraft.lifecycle.search import SearchSettings
@@ -105,13 +106,32 @@ def test_a_similar_source_is_accepted_and_helps(library: Library) -> None:
     assert errors[0] < 0.7 * errors[1]
 
 
-def test_a_source_of_noise_is_refused_and_changes_nothing(library: Library) -> None:
+def test_the_front_of_a_similar_source_comes_first_and_trained_on(library: Library) -> None:
+    few = waves(60, 4, scale=10.0)
+    front = searched(library, few, evaluations=30)
+    first = [e for e in front.archive.evaluations if e.batch == 0]
+    assert {e.state for e in first} == {"scored"}
+    assert {e.details["source"] for e in first} == {"near"}
+    assert min(e.values["error"] for e in first) < 0.7
+    later = [e for e in front.archive.evaluations if e.state == "scored" and "source" not in e.details]
+    assert later
+    assert all(e.batch > 1 for e in later)
+
+
+def test_a_source_of_noise_harms_nothing(library: Library) -> None:
     few = waves(100, 6)
-    front, cold = searched(library, few, "far"), searched(library, few, "none")
+    front, cold = (searched(library, few, source, evaluations=24) for source in ("far", "none"))
+    assert not any("source" in evaluation.details for evaluation in front.archive.evaluations)
+    ours, theirs = (found.point().values["error"] for found in (front, cold))
+    trees = next(point.values["error"] for point in cold.points if point.family == "trees")
+    assert ours < theirs + 0.2 * trees
+
+
+def test_where_nothing_can_be_learnt_sources_are_refused(library: Library) -> None:
+    noise = waves(100, 6).with_columns(y=pl.Series(np.random.default_rng(0).normal(0, 1, 100)))
+    front = searched(library, noise, "near")
     assert front.transfer["guard"]["decision"] == "refused"
     assert front.transfer["mode"] == "none"
-    ours, theirs = front.to_json(), cold.to_json()
-    assert ours["points"] == theirs["points"]
 
 
 def test_the_same_seed_gives_the_same_front(library: Library) -> None:
@@ -134,6 +154,23 @@ def test_a_front_from_a_source_deploys_like_any_other(library: Library, tmp_path
     again.remove("grafted")
 
 
+def test_curves_of_the_roots_begin_when_training_does_and_never_rise(library: Library, tmp_path: Path) -> None:
+    settings = SearchSettings(**QUICK, library=str(library.location))
+    front = search_into(tmp_path / "out", lambda: Task.read(waves(60, 18), target="y"), settings)
+    assert front.transfer["guard"]["decision"] == "accepted"
+    assert front.transfer["mode"] != "cold"
+    curves = front.transfer_curve
+    assert set(curves) == {"with", "cold"}
+    for curve in curves.values():
+        seconds, errors = np.array(curve).T
+        assert len(curve) > 1
+        assert 0 <= seconds[0] < 30
+        assert np.all(np.diff(seconds) >= 0)
+        assert np.all(np.diff(errors) <= 0)
+    assert curves["with"][0][1] < curves["cold"][0][1]  # what is known already
+    assert open_details(tmp_path / "out")["transfer_curve"] == curves
+
+
 def test_a_table_without_a_shared_column_is_told_so(library: Library) -> None:
     other = waves(60, 9).rename({f"x{j}": f"z{j}" for j in range(4)}).drop("mode")
     task = Task.read(other, target="y")
@@ -146,7 +183,7 @@ def test_a_table_without_a_shared_column_is_told_so(library: Library) -> None:
 
 def test_an_empty_library_starts_cold(tmp_path: Path) -> None:
     front = searched(Library.init(tmp_path / "empty"), waves(60, 9))
-    assert front.transfer["guard"]["decision"] == "refused"
+    assert front.transfer["guard"] == {"decision": "refused", "reason": "there is no source", "candidates": []}
     assert front.transfer["sources"] == []
 
 

@@ -7,12 +7,13 @@ import polars as pl
 import pytest
 
 from netgraft.devices import Profile
+from netgraft.lifecycle.pace import Pace
 from netgraft.lifecycle.prepare import prepare
-from netgraft.lifecycle.problem import Admission, NetworkProblem, Pace, share_time, training_bytes
+from netgraft.lifecycle.problem import Admission, NetworkProblem, share_time, training_bytes
 from netgraft.lifecycle.space import continued, network_space, recipe_of, restricted, start_candidates
 from netgraft.lifecycle.workers import Group, Workers
 from netgraft.root import Schedule
-from netgraft.search import Request
+from netgraft.search import Archive, Request
 from netgraft.seeds import generator
 from netgraft.tables import Task
 
@@ -46,7 +47,7 @@ def test_cost_before_training_is_that_of_the_trained_network(problem):
 
 
 def test_the_first_front_is_not_dominated_and_its_weights_give_its_error(problem):
-    found = problem.first()
+    found = problem.free(Archive((1.0, 2.0)))
     assert len(found) >= 3
     points = np.array([[o.values["error"], o.values["size"]] for _, o in found])
     assert len({tuple(p) for p in points}) == len(points)

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from netgraft.errors import LimitError, ModelError, OutputError, SettingError
-from netgraft.lifecycle.demo import free_folder, sites_table
+from netgraft.lifecycle.demo import free_folder
 from netgraft.lifecycle.folder import choose_point, claim, default_folder, load_point, open_details, open_front
-from netgraft.lifecycle.interrupts import undisturbed
+from netgraft.lifecycle.interrupts import postponed, undisturbed
 from netgraft.lifecycle.job import check_engine, check_settings
 from netgraft.lifecycle.predict import check_ending, predicted_frame, schema_of, write_frame
 from netgraft.lifecycle.search import SearchSettings
@@ -155,13 +155,20 @@ def test_signals_wait_until_a_result_is_written() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_simulated_sites_are_the_same_every_time() -> None:
-    table = sites_table(3, seed=1)
-    assert table.equals(sites_table(3, seed=1))
-    assert sites_table(1, seed=1, first=2).equals(table.filter(pl.col("site") == "S002"))
-    assert not table.equals(sites_table(3, seed=2))
-    assert table["power_w"].min() > 0  # type: ignore[operator]
-    assert table["load"].is_between(0, 1).all()
+def test_a_signal_takes_effect_when_two_records_are_written() -> None:
+    written = []
+
+    @postponed()
+    def write() -> None:
+        written.append("journal")
+        signal.raise_signal(signal.SIGINT)
+        written.append("archive")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["journal", "archive"]
+    with postponed():
+        pass
 
 
 def test_demo_takes_a_free_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from moved_edges import moved_edges
 
 from netgraft.errors import TransferError
 from netgraft.lifecycle.prepare import prepare
-from netgraft.root import Architecture, Cut, NestedRecipe, NestedRoot, NestedTraining
+from netgraft.root import Architecture, Cut, NestedRecipe, NestedRoot, NestedTraining, cut_architecture
 from netgraft.tables import Task
-from netgraft.transfer.start import (
+from netgraft.transfer.align import (
     NEW,
-    affine_head,
     align,
     aligned_basis,
-    class_head,
     filled,
-    grafted,
-    grafted_architecture,
 )
+from netgraft.transfer.carry import carried_architecture, carried_root
+from netgraft.transfer.head import affine_head, class_head
 
 WIDTHS = (8, 8)
 
@@ -50,10 +49,13 @@ def carried(source, task, cut=WHOLE, head=None):
     prepared, root = source
     alignment = align(prepared.encoding, task.encoding)
     own = prepare(task, seed=1, teacher_s=None)
-    basis = aligned_basis(root.basis, own.bases["quantile"], alignment)
+    basis = moved_edges(root.basis, own.bases["quantile"], alignment)
     head = head or affine_head(1.0, 0.0)
-    made = grafted(root, alignment, basis, cut, head, np.random.default_rng(0))
-    recipe = NestedRecipe(grafted_architecture(root, alignment, cut, head.matrix.shape[1]), (2, 4, 8))
+    made = carried_root(root, alignment, basis, cut, head, np.random.default_rng(0))
+    recipe = NestedRecipe(
+        carried_architecture(cut_architecture(root.recipe.architecture, cut), alignment, basis, head.matrix.shape[1]),
+        (2, 4, 8),
+    )
     return alignment, NestedRoot(recipe, {name: value[None] for name, value in made.items()}, basis)
 
 
@@ -147,3 +149,30 @@ def test_a_source_without_categories_serves_a_table_with_some():
         root(prepared.encoding.apply(task.rows.raw), WHOLE),
         atol=2e-5,
     )
+
+
+def test_bins_are_of_the_source_and_of_the_target(source):
+    prepared, root = source
+    task = Task.read(table(60, seed=10).with_columns(x0=pl.col("x0") * 3 + 50), target="y")
+    alignment = align(prepared.encoding, task.encoding)
+    own = prepare(task, seed=1, teacher_s=None).bases["quantile"]
+    merged = aligned_basis(root.basis, own, alignment)
+    moved = moved_edges(root.basis, own, alignment)
+    for j, edges in enumerate(merged.edges):
+        assert len(edges) <= 33
+        assert (np.diff(edges) > 0).all()
+        assert edges[0] == pytest.approx(min(own.edges[j][0], moved.edges[j][0]), abs=1e-3)
+        assert edges[-1] == pytest.approx(max(own.edges[j][-1], moved.edges[j][-1]), abs=1e-3)
+
+
+def test_a_root_on_merged_bins_says_nearly_the_same(source):
+    prepared, root = source
+    task = Task.read(table(200, seed=11), target="y")
+    alignment = align(prepared.encoding, task.encoding)
+    basis = aligned_basis(root.basis, prepare(task, seed=1, teacher_s=None).bases["quantile"], alignment)
+    made = carried_root(root, alignment, basis, WHOLE, affine_head(1.0, 0.0), np.random.default_rng(0))
+    a = carried_architecture(root.recipe.architecture, alignment, basis, 1)
+    moved = NestedRoot(NestedRecipe(a, (2, 4, 8)), {name: value[None] for name, value in made.items()}, basis)
+    ours = moved(alignment.encoding.apply(task.rows.raw), WHOLE)
+    theirs = root(prepared.encoding.apply(task.rows.raw), WHOLE)
+    assert np.sqrt(np.mean((ours - theirs) ** 2)) < 0.1 * theirs.std()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from moved_edges import moved_edges
 
 from netgraft.lifecycle.prepare import prepare
 from netgraft.root import Architecture, Cut, NestedRecipe, NestedRoot, NestedTraining
 from netgraft.tables import Task
+from netgraft.transfer.align import align, filled
+from netgraft.transfer.carry import carried_architecture, carried_root
 from netgraft.transfer.guard import Candidate, judge
+from netgraft.transfer.head import affine_head
 from netgraft.transfer.source import _Reading
-from netgraft.transfer.start import affine_head, align, aligned_basis, filled, grafted, grafted_architecture
 
 
 def table(rows: int, seed: int, *, holes: bool) -> pl.DataFrame:
@@ -44,9 +47,9 @@ def test_a_grafted_root_takes_a_lacking_column_with_an_indicator_as_missing() ->
     (root,) = NestedTraining(NestedRecipe(a, (4, 8), batch=64), data, basis, seed=0).train(40)
     task = Task.read(table(60, 1, holes=False).drop("x0"), target="y")
     alignment, own = align(prepared.encoding, task.encoding), prepare(task, seed=1, teacher_s=None)
-    ours, cut = aligned_basis(root.basis, own.bases["quantile"], alignment), Cut(1, (8,))
-    made = grafted(root, alignment, ours, cut, affine_head(1.0, 0.0), np.random.default_rng(0))
-    recipe = NestedRecipe(grafted_architecture(root, alignment, cut, 1), (4, 8))
+    ours, cut = moved_edges(root.basis, own.bases["quantile"], alignment), Cut(1, (8,))
+    made = carried_root(root, alignment, ours, cut, affine_head(1.0, 0.0), np.random.default_rng(0))
+    recipe = NestedRecipe(carried_architecture(a, alignment, ours, 1), (4, 8))
     moved = NestedRoot(recipe, {name: value[None] for name, value in made.items()}, ours)
     raw = filled(prepared.encoding, task.rows.raw, len(task.rows))
     np.testing.assert_allclose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,6 +83,10 @@ def search(
             help="A fleet: one search for each value of this column, which is no input.", rich_help_panel=_RUN
         ),
     ] = None,
+    keep_rows: Annotated[
+        int,
+        typer.Option(help="Of a fleet: rows of each domain that go into the library.", rich_help_panel=_RUN),
+    ] = 0,
     engine: Annotated[
         str, typer.Option(help="Who searches: local, or for a fleet ray.", rich_help_panel=_RUN)
     ] = "local",
@@ -132,53 +136,47 @@ def search(
         library=library,
         sources=tuple(source) if source else ("auto",),
     )
-
+    reading: dict[str, Any] = {
+        "target": target,
+        "kind": kind,
+        "drop": tuple(drop or ()),
+        "group": group,
+        "time": time,
+        "weight": weight,
+        "metric": metric,
+        "target_transform": target_transform,
+        "lag": lag,
+        "na": tuple(na or ()),
+        "seed": seed,
+    }
     folder = out or default_folder(table)
     if by is not None:
         from netgraft.lifecycle.fleet import search_fleet
         from netgraft.tables.settings import Settings
 
-        reading = Settings(
-            target=target,
-            kind=kind,  # type: ignore[arg-type]  # checked there
-            drop=tuple(drop or ()),
-            group=group,
-            time=time,
-            weight=weight,
-            metric=metric,
-            target_transform=target_transform,  # type: ignore[arg-type]  # checked there
-            lag=lag,
-            na=tuple(na or ()),
-            seed=seed,
-        )
+        how = Settings(**reading)
         with progress_bar() as told:
             fleet = search_fleet(
-                folder, table, settings, by=by, reading=reading, test=test, engine=engine, resume=resume,
+                folder,
+                table,
+                settings,
+                by=by,
+                reading=how,
+                test=test,
+                engine=engine,
+                keep_rows=keep_rows,
+                resume=resume,
                 on_progress=told,
-            )  # fmt: skip
+            )
         show_fleet(fleet, folder, as_json=as_json)
         return
-
-    def read() -> Task:
-        return Task.read(
-            table,
-            target=target,
-            test=test,
-            kind=kind,  # type: ignore[arg-type]  # checked there
-            drop=drop or (),
-            group=group,
-            time=time,
-            weight=weight,
-            metric=metric,
-            target_transform=target_transform,  # type: ignore[arg-type]  # checked there
-            lag=lag,
-            na=na or (),
-            seed=seed,
-        )
-
     check_engine(engine)
+    if keep_rows:
+        raise SettingError("--keep-rows is of a fleet: --by COLUMN is required; for one search see library add")
     with progress_bar() as told:
-        front = search_into(folder, read, settings, resume=resume, on_progress=told)
+        front = search_into(
+            folder, lambda: Task.read(table, test=test, **reading), settings, resume=resume, on_progress=told
+        )
     show(front, folder, as_json=as_json)
 
 

@@ -1,122 +1,129 @@
-"""A table the package makes itself: the power draw of simulated radio sites, hour by hour.
+"""The demo: in a radio network that the package simulates, a new cell's load is predicted from other cells' models.
 
-The power of a site follows the EARTH model: ``transceivers * (P0 + slope * P_max * load)``, or the sleep power for the
-share of the hour a transceiver sleeps (Auer et al. 2011, "How much energy is needed to run a wireless network?",
-equation 1 and table 2). Cooling above 25 degrees and a rectifier's loss are our additions, as are the course of the
-load over the day and the noise of the meter.
+Eleven of the twelve cells of the preset ``paper`` have a past, the twelfth was measured now and then. What predicts
+the load of a cell from its traffic and shares is what a controller asks before it changes the shares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from netgraft.lifecycle.fleet import LIBRARY, search_fleet
+from netgraft.lifecycle.folder import claim
 from netgraft.lifecycle.job import search_into
 from netgraft.lifecycle.search import Front, SearchSettings
+from netgraft.ran import kpi_table, preset
+from netgraft.ran.kpi_table import outcome_columns
 from netgraft.seeds import generator
 from netgraft.tables import Task
+from netgraft.tables.settings import Settings
 
-SITES, TEST_SITES, HOURS = 200, 60, 40
-TRAIN, TEST = "train.parquet", "test.parquet"
+PAST, NEW, LATER = "cells.parquet", "new-cell.parquet", "later.parquet"
+TARGET, GROUP = "cell_load", "block"
+#: Periods of the past, those of them in which the new cell was measured, and later ones for the test.
+STEPS, FEW, LATER_STEPS = 600, 60, 600
+KEPT_ROWS = 500
+# Periods near in time are alike: so many in a row train or validate together.
+_BLOCK_STEPS = 10
+_NEW_CELL = 11
+# Shares of the budget: for all searches of the cells with a past, and for each of the two of the new cell.
+_PAST_SHARE, _NEW_SHARE = 0.5, 0.25
 
 
 @dataclass(frozen=True)
-class Radio:
-    """A type of radio unit: figures of one transceiver at full bandwidth, from the EARTH model's table 2."""
+class Demo:
+    """What the demo found.
 
-    name: str
-    transceivers: tuple[int, ...]
-    max_w: float
-    idle_w: float
-    slope: float
-    sleep_w: float
+    Attributes:
+        front: of the new cell, from the others' models.
+        cold: of the new cell, from nothing.
+        folder: of the first of them.
+    """
+
+    front: Front
+    cold: Front
+    folder: Path
+
+    @property
+    def test_errors(self) -> tuple[float, float]:
+        """Return the errors of both picked points on later rows of the new cell."""
+        found = [each.point().test for each in (self.front, self.cold)]
+        assert found[0] is not None
+        assert found[1] is not None
+        return found[0]["error"], found[1]["error"]
 
 
-RADIOS = (
-    Radio("macro", (3, 6, 12), 20.0, 130.0, 4.7, 75.0),
-    Radio("remote head", (3, 6, 12), 20.0, 84.0, 2.8, 56.0),
-    Radio("micro", (2, 4), 6.3, 56.0, 2.6, 39.0),
-    Radio("pico", (2, 4), 0.13, 6.8, 4.0, 4.3),
-)
-
-
-def sites_table(sites: int, seed: int, *, first: int = 0) -> pl.DataFrame:
-    """Return a table with 40 hours of each of some sites.
+def cells_tables(seed: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the tables of the cells with a past, of the new cell's few measured periods, and of its later ones.
 
     Args:
-        sites: how many.
-        seed: of all that is drawn; a site with one number is the same in every table of a seed.
-        first: the first site's number.
+        seed: of the traffic and of the shares, which change at random.
     """
-    return pl.concat([_site(number, seed) for number in range(first, first + sites)])
-
-
-def _site(number: int, seed: int) -> pl.DataFrame:
-    """Return the hours of one site."""
-    rng = generator(seed, "site", number)
-    radio = RADIOS[int(rng.choice(len(RADIOS), p=(0.4, 0.3, 0.2, 0.1)))]
-    transceivers = int(rng.choice(radio.transceivers))
-    bandwidth = int(rng.choice((5, 10, 20)))
-    start = int(rng.integers(0, 24 * 300))
-    hour = start + np.arange(HOURS)
-    load = _load(hour % 24, rng)
-    sleep = np.where(load < 0.12, np.round(rng.uniform(0.3, 0.9, HOURS), 2), 0.0) * (rng.random() < 0.6)
-    temperature = 14 + 11 * np.sin(2 * np.pi * (hour / 8760 - 0.3)) + 6 * np.sin(2 * np.pi * (hour % 24 - 9) / 24)
-    temperature = np.round(temperature + rng.normal(0, 1.5, HOURS), 1)
-    awake = radio.idle_w * (0.7 + 0.3 * bandwidth / 20) + radio.slope * radio.max_w * load
-    power = transceivers * ((1 - sleep) * awake + sleep * radio.sleep_w)
-    power = power * (1 + 0.02 * np.maximum(temperature - 25, 0)) / 0.93
-    time = [datetime(2025, 1, 1) + timedelta(hours=int(h)) for h in hour]  # noqa: DTZ001 - the site's local time
-    return pl.DataFrame(
-        {
-            "site": [f"S{number:03d}"] * HOURS,
-            "time": time,
-            "radio": [radio.name] * HOURS,
-            "transceivers": [transceivers] * HOURS,
-            "bandwidth_mhz": [bandwidth] * HOURS,
-            "load": np.round(load, 3),
-            "sleep_share": sleep,
-            "temperature_c": temperature,
-            "power_w": np.round(power * rng.normal(1, 0.015, HOURS), 1),
-        }
-    )
-
-
-def _load(hour: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the load of the hours of a day, 0 to 1: low at night, highest in the evening."""
-    day = 0.5 - 0.35 * np.cos(2 * np.pi * (hour - 4) / 24) + 0.15 * np.exp(-(((hour - 20) / 2.5) ** 2))
-    return np.clip(day * rng.uniform(0.2, 1.1) * rng.lognormal(0, 0.25, len(hour)), 0.0, 1.0)
+    scenario = preset("paper")
+    table = pl.DataFrame(kpi_table(scenario, seed=seed, steps=STEPS + LATER_STEPS))
+    others = [name for name in outcome_columns(scenario) if name != TARGET]
+    block = (pl.col("step") // _BLOCK_STEPS).alias(GROUP)
+    table = table.with_columns(block).drop(*others, "site", "group")
+    past = table.filter((pl.col("cell") != _NEW_CELL) & (pl.col("step") <= STEPS)).drop("step")
+    own = table.filter(pl.col("cell") == _NEW_CELL).drop("cell")
+    seen, later = own.filter(pl.col("step") <= STEPS), own.filter(pl.col("step") > STEPS)
+    few = np.sort(generator(seed, "measured periods").choice(len(seen), FEW, replace=False))
+    return past, seen[few].drop("step"), later.drop("step")
 
 
 def search_demo(
-    out: Path, *, budget_s: float, seed: int, on_progress: Callable[[str, float], None] | None = None
-) -> Front:
-    """Return the front for simulated sites after it and its tables were written to a folder.
+    out: Path, *, budget_s: float, seed: int, jobs: int = 2, on_progress: Callable[[str, float], None] | None = None
+) -> Demo:
+    """Return the fronts of the new cell after they, those of the other cells and all tables were written to a folder.
 
     Args:
-        out: the folder.
-        budget_s: time for the search.
-        seed: of the tables and the search.
+        out: the folder; it must not hold anything.
+        budget_s: time for all searches.
+        seed: of the tables and the searches.
+        jobs: cells with a past that are searched at once.
         on_progress: called with a text and the share done, 0 to 1.
 
     Raises:
         OutputError: the folder cannot be used.
     """
-    train, test = sites_table(SITES, seed), sites_table(TEST_SITES, seed, first=SITES)
+    told = on_progress or (lambda _text, _share: None)
+    past, few, later = cells_tables(seed)
+    cells = past["cell"].n_unique()
 
-    def read() -> Task:
-        return Task.read(train, target="power_w", test=test, group="site", seed=seed)
+    def part(first: float, share: float) -> Callable[[str, float], None]:
+        """Return what tells of a part of the work."""
+        return lambda text, done: told(text, first + share * done)
 
-    front = search_into(out, read, SearchSettings(budget_s=budget_s, seed=seed), on_progress=on_progress)
-    train.write_parquet(out / TRAIN)
-    test.write_parquet(out / TEST)
-    return front
+    def searched(name: str, first: float, library: str | None) -> Front:
+        settings = SearchSettings(budget_s=_NEW_SHARE * budget_s, seed=seed, library=library)
+        progress = part(first, _NEW_SHARE)
+
+        def read() -> Task:
+            return Task.read(few, target=TARGET, group=GROUP, test=later, seed=seed)
+
+        return search_into(out / name, read, settings, on_progress=progress)
+
+    claim(out, resume=False)
+    for name, table in ((PAST, past), (NEW, few), (LATER, later)):
+        table.write_parquet(out / name)
+    settings = SearchSettings(budget_s=_PAST_SHARE * budget_s * jobs / cells, seed=seed, jobs=jobs)
+    reading = Settings(TARGET, group=GROUP, seed=seed)
+    search_fleet(
+        out / "cells",
+        out / PAST,
+        settings,
+        by="cell",
+        reading=reading,
+        keep_rows=KEPT_ROWS,
+        on_progress=part(0.0, _PAST_SHARE),
+    )
+    front = searched("new-cell", _PAST_SHARE, str(out / "cells" / LIBRARY))
+    return Demo(front, searched("from-nothing", 1 - _NEW_SHARE, None), out / "new-cell")
 
 
 def free_folder(name: str = "netgraft-demo") -> Path:

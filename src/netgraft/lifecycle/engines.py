@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +18,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 
 from netgraft.errors import SettingError, unknown_name
+from netgraft.lifecycle.processes import begin_process, end_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,7 +74,7 @@ class LocalEngine:
                     yield item, None if is_lost else future.result()
         finally:
             for pool, _ in busy.values():
-                _end(pool)
+                end_pool(pool)
             for pool in free:
                 pool.shutdown()
 
@@ -146,27 +145,7 @@ def _first(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
 
 
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
-
-
-def _begin() -> None:
-    """Prepare another process: Ctrl-C is the first one's to handle, and without that one it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """End a pool whatever it does."""
-    for process in list(getattr(pool, "_processes", {}).values()):
-        process.terminate()
-    pool.shutdown(cancel_futures=True)
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=begin_process)
 
 
 def _connect(jobs: int) -> None:

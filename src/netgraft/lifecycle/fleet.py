@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from netgraft.errors import JournalError, LibraryError, NetgraftError, OutputError
+from netgraft.errors import JournalError, LibraryError, NetgraftError, OutputError, SettingError
 from netgraft.library import Library
 from netgraft.lifecycle.domains import Domains, entry_name, folder_name, read_domains, table_name
 from netgraft.lifecycle.engines import Engine, engine_named
@@ -44,6 +44,7 @@ def search_fleet(
     reading: Settings,
     test: Path | None = None,
     engine: str = "local",
+    keep_rows: int = 0,
     resume: bool = False,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> Fleet:
@@ -58,6 +59,7 @@ def search_fleet(
         reading: how the table is read.
         test: a further labelled file.
         engine: who searches, local or ray.
+        keep_rows: rows of each domain that go into the library; by default none.
         resume: whether to go on with the fleet in the folder.
         on_progress: called with a text and the share done, 0 to 1.
 
@@ -65,6 +67,8 @@ def search_fleet(
         NetgraftError: a setting, the folder, the table or the library is not usable, or no domain is.
     """
     check_settings(settings)
+    if keep_rows < 0:
+        raise SettingError(f"the rows to keep must be >= 0, got {keep_rows}")
     runner = engine_named(engine, settings.jobs)
     folder = _claim(out, resume=resume)
     try:
@@ -72,7 +76,7 @@ def search_fleet(
         fleet = _planned(domains, reading, settings, table_name(table), engine)
         if not folder.is_fresh:
             fleet = fleet.resumed(open_fleet(out))
-        run = _Run(folder.path, fleet, domains, settings, on_progress or (lambda _text, _share: None))
+        run = _Run(folder.path, fleet, domains, settings, keep_rows, on_progress or (lambda _text, _share: None))
         run.check()
     except BaseException:
         _forget(folder)
@@ -153,6 +157,7 @@ class _Run:
         fleet: Fleet,
         domains: Domains,
         settings: SearchSettings,
+        keep_rows: int,
         told: Callable[[str, float], None],
     ) -> None:
         """Make the library, unless there is to be none.
@@ -161,7 +166,7 @@ class _Run:
             LibraryError, SettingError: it cannot be opened.
         """
         self._out, self._fleet, self._domains, self._told = out, fleet, domains, told
-        self._began = time.monotonic() - fleet.seconds
+        self._began, self._keep_rows = time.monotonic() - fleet.seconds, keep_rows
         self._under_way: list[str] = []
         self._library = _library(out, settings)
         location = None if self._library is None else self._library.location
@@ -238,7 +243,9 @@ class _Run:
         if self._library is not None and domain.state == "done":
             name = entry_name(self._fleet.table, domain.value)
             if name not in self._library.names():
-                add_to_library(self._library, self._out / domain.folder, name, domain=domain.value)
+                task = self._domains.table(domain.value).read() if self._keep_rows else None
+                folder = self._out / domain.folder
+                add_to_library(self._library, folder, name, domain=domain.value, keep_rows=self._keep_rows, task=task)
 
     def _save(self) -> None:
         self._fleet = replace(self._fleet, seconds=time.monotonic() - self._began)

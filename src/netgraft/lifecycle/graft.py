@@ -19,21 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.errors import TransferError
+from netgraft.lifecycle.learners import Learner
 from netgraft.lifecycle.prepare import Prepared, with_encoding
 from netgraft.lifecycle.roots import COLD, Roots, TrainedRoot, rows_of
-from netgraft.lifecycle.teacher import FromSources, Learner, mixture
+from netgraft.lifecycle.teacher import FromSources, mixture
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import softmax
-from netgraft.transfer.guard import Candidate, Verdict, judge
-from netgraft.transfer.source import Source
-from netgraft.transfer.start import (
+from netgraft.transfer.align import (
     Alignment,
     align,
     aligned_basis,
 )
+from netgraft.transfer.guard import Candidate, Verdict, judge
+from netgraft.transfer.source import Source
 
 # Share of the time for a graft that the teacher may take.
-_TEACHER_SHARE = 0.25
+_TEACHER_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -66,31 +67,54 @@ class Graft:
         It is ``model``, ``held``, ``feature``, ``instance``, ``integrated`` or ``generalist``, or ``cold`` when only
         the teacher uses sources.
         """
-        return COLD if self.trained is None else self.trained.name
+        return COLD if self.trained is None or not self.trained.learner.uses_source else self.trained.name
 
 
-def graft_onto(
-    prepared: Prepared, sources: Sequence[Source], *, seconds: float | None, is_settled: bool = False
-) -> tuple[Graft | None, Verdict]:
-    """Return what the task starts from, or None when the sources are refused, and why.
+@dataclass(frozen=True)
+class Offer:
+    """What sources offer a task, before anything is decided.
+
+    Attributes:
+        prepared: what candidates share, columns read as the nearest source with a root reads them.
+        main, alignment: that source and how the columns correspond.
+        sources: all that share a column, the main one first.
+    """
+
+    prepared: Prepared
+    main: Source
+    alignment: Alignment
+    sources: tuple[Source, ...]
+
+
+def offer_of(prepared: Prepared, sources: Sequence[Source]) -> tuple[Offer | None, Verdict]:
+    """Return what sources offer a task, or None when none can serve, and the verdict for that case.
 
     Args:
         prepared: the task on its own.
         sources: the nearest first; the first with a root and a shared column gives it.
-        seconds: what it may take, or None.
-        is_settled: whether the sources were accepted before, and are now whatever the guard says.
     """
     usable, refused = _usable(prepared, sources)
     if not usable:
         return None, Verdict("refused", "; ".join(refused) or "there is no source", ())
     main, alignment = usable[0]
     theirs = _by_source(with_encoding(prepared, alignment.encoding), main, alignment)
-    kept = [source for source, _ in usable]
-    roots = [] if main.root is None else Roots(theirs, main, alignment, kept, seconds).trained()
+    return Offer(theirs, main, alignment, tuple(source for source, _ in usable)), Verdict("refused", "", ())
+
+
+def decided(offer: Offer, *, seconds: float | None, is_settled: bool = False) -> tuple[Graft | None, Verdict]:
+    """Return what the task starts from, or None when the sources are refused, and why.
+
+    Args:
+        offer: the sources'.
+        seconds: what it may take, or None.
+        is_settled: whether the sources were accepted before, and are now whatever the guard says.
+    """
+    theirs, main, kept = offer.prepared, offer.main, offer.sources
+    roots = [] if main.root is None else Roots(theirs, main, offer.alignment, kept, seconds).trained()
     trained = [each for each in roots if each.learner.is_finite]
     rows = rows_of(kept, theirs)
     from_sources = FromSources(
-        tuple(source.answer(alignment.encoding) for source in kept),
+        tuple(source.answer(offer.alignment.encoding) for source in kept),
         rows,
         tuple(each.learner for each in trained),
     )
@@ -104,15 +128,12 @@ def graft_onto(
 
 
 def _by_source(prepared: Prepared, source: Source, alignment: Alignment) -> Prepared:
-    """Return what is shared with the bins of a source's root for the columns that are matched."""
+    """Return what is shared, with the bins of a source's root for the columns that are matched; tree bins stay."""
     kind = "linear" if source.root is None else source.root.basis.kind
     if source.root is None or not source.root.basis.edges or kind not in prepared.bases:
         return prepared  # one of the two has no bins
     basis = aligned_basis(source.root.basis, prepared.bases[kind], alignment)
-    bases = prepared.bases | {kind: basis}
-    if len(prepared.data.folds) > 1 and "tree" in bases:
-        bases["tree"] = replace(basis, kind="tree")
-    return replace(prepared, bases=bases)
+    return replace(prepared, bases=prepared.bases | {kind: basis})
 
 
 def _judged(prepared: Prepared) -> Verdict:

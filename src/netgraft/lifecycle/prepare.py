@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from netgraft.lifecycle.learners import grow_trees
 from netgraft.lifecycle.teacher import FromSources, Teacher, grow_teacher
 from netgraft.records import canonical_json, sha256_hex
 from netgraft.root import (
@@ -16,7 +17,6 @@ from netgraft.root import (
     Data,
     Fold,
     GrownTrees,
-    fit_trees,
     fold_weights,
     quantile_edges,
     random_frequencies,
@@ -92,6 +92,11 @@ class Prepared:
         return np.concatenate([fold.validation for fold in self.data.folds])
 
     @property
+    def piecewise(self) -> Basis:
+        """Return the bins at quantiles, by which networks of sources read numbers; without numbers it has no edges."""
+        return self.bases.get("quantile", self.bases["linear"])
+
+    @property
     def reading(self) -> str:
         """Return the SHA-256 of how columns are read and put into bins: a network is of use with its own only."""
         bins = [(kind, basis.tensors(FINEST_BINS)) for kind, basis in sorted(self.bases.items())]
@@ -99,10 +104,24 @@ class Prepared:
         told = [self.encoding.to_json(), *((name, sha256_hex(array.tobytes())) for name, array in arrays)]
         return sha256_hex(canonical_json(told).encode("utf-8", "surrogatepass"))
 
+    def constant_error(self) -> float:
+        """Return the error on the validation rows of predicting the same for each: the mean, or the frequencies."""
+        data, made = self.data, []
+        for fold in data.folds:
+            target = data.target[fold.train]
+            if data.is_classification:
+                counts = np.bincount(target.astype(np.int64), minlength=data.outputs)
+                constant = np.log((counts + 1) / (counts + 1).sum())
+            else:
+                constant = np.array([target.mean()])
+            made.append(np.tile(constant, (len(fold.validation), 1)))
+        mixed = np.concatenate(made)
+        return data.error(softmax(mixed) if data.is_classification else mixed.astype(np.float32), self.validation_rows)
+
     @cached_property
     def teacher(self) -> Teacher:
         """Return the references and the soft rows; grown when first asked for, because networks can begin without."""
-        return grow_teacher(self.task.kind, self.data, self.seed, self.teacher_s, self.sources)
+        return grow_teacher(self.data, self.seed, self.teacher_s, self.sources)
 
     @property
     def taught(self) -> bool:
@@ -197,19 +216,9 @@ def _quick_trees(data: Data, fold: Fold, seed: int) -> GrownTrees:
     rows = fold.train
     if len(rows) > _QUICK_ROWS:
         rows = np.sort(generator(seed, "quick rows").choice(rows, _QUICK_ROWS, replace=False))
-    return fit_trees(
-        data.inputs,
-        data.target,
-        kind="classification" if data.is_classification else "regression",
-        outputs=data.outputs,
-        slots=data.slots,
-        train=rows,
-        validation=np.zeros(0, np.int64),
-        weights=data.row_weights,
-        seed=child_seed(seed, "quick trees"),
-        rounds=max(_LEAST_QUICK_ROUNDS, _QUICK_TREES // data.outputs),
-        learning_rate=_QUICK_RATE,
-    )
+    rounds = max(_LEAST_QUICK_ROUNDS, _QUICK_TREES // data.outputs)
+    none = np.zeros(0, np.int64)
+    return grow_trees(data, rows, none, child_seed(seed, "quick trees"), rounds=rounds, learning_rate=_QUICK_RATE)
 
 
 def _quick_error(data: Data, quick: list[GrownTrees]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ import numpy as np
 import safetensors.numpy
 
 from netgraft.devices import Layer, Profile, cost
+from netgraft.lifecycle.carried import taught_by
+from netgraft.lifecycle.pace import Pace
 from netgraft.lifecycle.prepare import Prepared
+from netgraft.lifecycle.roots import rows_of
 from netgraft.lifecycle.space import WIDTHS, cut_of, recipe_of, start_candidates
 from netgraft.lifecycle.universal import Universal
 from netgraft.lifecycle.workers import Group, Workers
@@ -25,6 +29,7 @@ from netgraft.root import (
     NestedTraining,
     Recipe,
     Schedule,
+    SoftRows,
     Trained,
     cut_architecture,
     mix_members,
@@ -33,11 +38,12 @@ from netgraft.root import (
 )
 from netgraft.root.layers import architecture_layers, size_bytes
 from netgraft.runtime import Network
-from netgraft.search import Genes, MixedSpace, Outcome, Request, non_dominated
+from netgraft.search import Archive, Genes, MixedSpace, Outcome, Request, non_dominated
 from netgraft.seeds import child_seed
 
 if TYPE_CHECKING:
     from netgraft.lifecycle.graft import Graft
+    from netgraft.lifecycle.sources import Sources
 
 _EPOCHS = 40
 _STEPS = (300, 1_500)
@@ -53,27 +59,18 @@ _SMALL = ("small",)
 _LARGE_SHARE = 0.55
 _NESTED_STEPS = 500
 _SCORED_WIDTHS = (4, 16, 64, 128)
+# Genes that say how a network is shaped, beside its depth and widths, by their names in `Architecture`.
+_SHAPE_GENES = ("activation", "basis", "bins", "token", "category", "members", "skip")
+# How networks of sources are trained on.
+_CARRIED_RATE, _CARRIED_DECAY = 3e-3, 1e-4
+# In so many batches they and their children are trained before sources are decided on.
+_CARRIED_ROUNDS = 2
+# Meanwhile they learn from the mean of the best of them: so many, with at most so many times the least error.
+_CARRIED_DISTILL, _MOST_TEACHING, _AS_GOOD = 0.6, 4, 1.1
 # Of the candidates that did well for sources, so many are tried.
 _KNOWN_STARTS = 3
 # The nested root's widths: with several folds there are as many copies of it, and few rows.
 _NESTED_WIDTHS, _NESTED_WIDTHS_IN_FOLDS = (128,) * 4, (64,) * 3
-
-
-@dataclass
-class Pace:
-    """How long training may take.
-
-    Attributes:
-        slice_s: seconds for the next batch of candidates, or None without a time limit.
-        nested_s: seconds for the nested root, or None.
-        memory_bytes: what a group of candidates may need while training.
-        work_per_s: multiply-adds that training does in a second here, forward and backward counted once.
-    """
-
-    slice_s: Callable[[], float | None]
-    nested_s: float | None
-    memory_bytes: float
-    work_per_s: float = 7e9
 
 
 @dataclass
@@ -88,7 +85,8 @@ class NetworkProblem:
         seed: of all that is drawn.
         parent_blob: gives the stored weights of an evaluation, or None when they are gone.
         workers: train groups of candidates, here or in other processes.
-        graft: what the task starts from, or None.
+        sources: earlier models that the task may start from, or None.
+        graft: what it starts from once that is decided, or None.
         nested: the root that candidates are scored by, once it is there.
     """
 
@@ -99,16 +97,33 @@ class NetworkProblem:
     seed: int
     parent_blob: Callable[[int], bytes | None]
     workers: Workers
-    graft: Graft | None = None
+    sources: Sources | None = None
+    graft: Graft | None = field(default=None, init=False)
     nested: NestedRoot | None = field(default=None, init=False)
     _training: NestedTraining | None = field(default=None, init=False, repr=False)
     _place: int = field(default=0, init=False)
     _scores: dict[Cut, float] = field(default_factory=dict, init=False, repr=False)
+    _universal: Universal | None = field(default=None, init=False, repr=False)
+    _is_decided: bool = field(default=True, init=False, repr=False)
+    _has_carried: bool = field(default=True, init=False, repr=False)
+    _is_warm: bool = field(default=False, init=False, repr=False)
+    _has_cuts: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Take the nested root of a graft, if it has one, instead of growing one."""
-        self._universal = None if self.graft is None else Universal(self.space, self.graft.archives)
-        if self.graft is not None and self.graft.trained is not None:
+        """Leave the sources undecided: what they offer for nothing comes first."""
+        self._is_decided = self.sources is None
+        self._has_carried = self.sources is None or not self.sources.carried
+
+    def decide(self) -> None:
+        """Decide on the sources, if that has not been done, and start from what is accepted."""
+        if self._is_decided or self.sources is None:
+            return
+        self._is_decided = True
+        self.graft = self.sources.decide()
+        if self.graft is None:
+            return
+        self.prepared, self._universal = self.graft.prepared, Universal(self.space, self.graft.archives)
+        if self.graft.trained is not None:
             root = self.graft.trained
             self.nested, self._training, self._place = root.root, root.training, root.start
 
@@ -119,6 +134,7 @@ class NetworkProblem:
 
     def starts(self) -> list[Genes]:
         """Return candidates that did well for sources, and hand-made ones."""
+        self.decide()
         data = self.prepared.data
         # with few rows a mixture of learners knows more than the labels show
         made = start_candidates(self.space, len(data.train_rows), distill=0.3 if len(data.folds) == 1 else 0.9)
@@ -148,6 +164,7 @@ class NetworkProblem:
 
     def grow(self) -> NestedRoot:
         """Return the nested root that scores candidates and that they start from, trained once."""
+        self.decide()
         if self.nested is not None:
             return self.nested
         rows = len(self.prepared.data.train_rows)
@@ -163,57 +180,103 @@ class NetworkProblem:
         (self.nested,) = self._training.train(steps, self.pace.nested_s)
         return self.nested
 
-    def first(self) -> list[tuple[Genes, Outcome]]:
-        """Return the non-dominated cuts of the nested root with their weights: a front before any search."""
+    def free(self, archive: Archive) -> list[tuple[Genes, Outcome]]:
+        """Return candidates that have weights without being trained for the task: a front before any search.
+
+        At first they are those of the sources' fronts, carried over; when these were trained on, or without sources,
+        the cuts of the nested root.
+        """
+        scored = [evaluation for evaluation in archive.evaluations if evaluation.state == "scored"]
+        if not self._has_carried:
+            self._has_carried = True
+            if not archive.evaluations and (found := self._carried()):
+                return found
+        rounds = len({evaluation.batch for evaluation in archive.evaluations if evaluation.trained})
+        self._is_warm = rounds < _CARRIED_ROUNDS and any("source" in evaluation.details for evaluation in scored)
+        if self._has_cuts or self._is_warm:
+            return []
+        self._has_cuts = True
+        return [] if any("source" not in evaluation.details for evaluation in scored) else self._cuts()
+
+    def _carried(self) -> list[tuple[Genes, Outcome]]:
+        """Return the non-dominated networks of the sources' fronts, carried over to the task."""
+        assert self.sources is not None
+        found = []
+        batch = min(128, len(self.prepared.data.train_rows))
+        for network in self.sources.carried:
+            genes = self._genes_of(network.architecture, batch, _CARRIED_RATE, _CARRIED_DECAY, _CARRIED_DISTILL)
+            if genes is not None:
+                told = {"source": network.source, "rounds": _CARRIED_ROUNDS}
+                found.append((genes, self._free_outcome(genes, network.parameters, told)))
+        return _front_of(found)
+
+    @cached_property
+    def _warm_rows(self) -> SoftRows:
+        """Return rows with what the best networks that were carried over say of them."""
+        assert self.sources is not None
+        assert self.sources.offer is not None
+        ordered = sorted(self.sources.carried, key=lambda network: network.error)
+        best = [network for network in ordered[:_MOST_TEACHING] if network.error <= _AS_GOOD * ordered[0].error]
+        rows = rows_of(self.sources.offer.sources, self.prepared)
+        return taught_by(self.prepared, best, None if rows is None else rows.inputs)
+
+    def _cuts(self) -> list[tuple[Genes, Outcome]]:
+        """Return the non-dominated cuts of the nested root with their weights."""
         root = self.grow()
-        batch = root.recipe.batch
+        a, recipe = root.recipe.architecture, root.recipe
         grid = [Cut(0, ()), *(Cut(d, (w,) * d) for d in (1, 2, 3) for w in WIDTHS)]
-        contained = [cut for cut in grid if cut.within(Cut.of(root.recipe.architecture))]
-        known = [(cut, genes) for cut in contained if (genes := self._cut_genes(root, cut, batch)) is not None]
+        contained = [cut for cut in grid if cut.within(Cut.of(a))]
+        # trained on, it learns from a teacher that is there; without sources the teacher is grown later
+        distill = 0.0 if self.graft is None else 0.9
+        known = [
+            (cut, genes)
+            for cut in contained
+            if (
+                genes := self._genes_of(
+                    cut_architecture(a, cut), recipe.batch, recipe.learning_rate, recipe.weight_decay, distill
+                )
+            )
+            is not None
+        ]
         if not known:
             return []
         errors = self._training.errors([cut for cut, _ in known], self._place)  # type: ignore[union-attr]
         sizes = np.array([self.cost(genes)["size"] for _, genes in known])
         chosen = np.flatnonzero(non_dominated(np.column_stack([errors, sizes])))
-        return [(known[i][1], self._free_outcome(root, *known[i])) for i in chosen]
+        return [(known[i][1], self._free_outcome(known[i][1], root.cut_folds(known[i][0]))) for i in chosen]
 
-    def _cut_genes(self, root: NestedRoot, cut: Cut, batch: int) -> Genes | None:
-        """Return the genes of the candidate that a cut of the nested root is, or None if the space lacks it."""
-        a, recipe = root.recipe.architecture, root.recipe
+    def _genes_of(
+        self, architecture: Architecture, batch: int, learning_rate: float, weight_decay: float, distill: float = 0.0
+    ) -> Genes | None:
+        """Return the genes of the candidate that has an architecture, or None if the space lacks it."""
+        a = architecture
         genes = self.space.nearest(
             {
-                "depth": cut.depth,
-                **{f"width_{i}": w for i, w in enumerate(cut.widths, start=1)},
-                "activation": a.activation,
-                "basis": a.basis,
-                "bins": a.bins,
-                "token": a.token,
-                "category": a.category,
-                "members": 1,
-                "skip": True,
+                "depth": a.depth,
+                **{f"width_{i}": w for i, w in enumerate(a.widths, start=1)},
+                **{name: getattr(a, name) for name in _SHAPE_GENES},
                 "dropout": 0.0,
                 "batch": batch,
-                "learning_rate": recipe.learning_rate,
-                "weight_decay": recipe.weight_decay,
-                # trained on, it learns from a teacher that is there; without sources the teacher is grown later
-                "distill": 0.0 if self.graft is None else 0.9,
+                "learning_rate": learning_rate,
+                "weight_decay": weight_decay,
+                "distill": distill,
             }
         )
-        return genes if self.recipe(genes).architecture == cut_architecture(a, cut) else None
+        return genes if self.recipe(genes).architecture == a else None
 
-    def _free_outcome(self, root: NestedRoot, cut: Cut, genes: Genes) -> Outcome:
-        """Return the outcome of a cut of the nested root as it is."""
-        prepared, parameters = self.prepared, root.cut_folds(cut)
-        architecture = self.recipe(genes).architecture
-        outputs = validation_outputs(architecture, parameters, prepared.data, prepared.bases)
+    def _free_outcome(
+        self, genes: Genes, parameters: dict[str, np.ndarray], details: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Return the outcome of a candidate that has its weights, as it is."""
+        prepared, recipe = self.prepared, self.recipe(genes)
+        outputs = validation_outputs(recipe.architecture, parameters, prepared.data, prepared.bases)
         error = prepared.data.error(mix_members(outputs, prepared.data.is_classification), prepared.validation_rows)
-        trained = Trained(parameters, error, outputs.transpose(1, 0, 2).copy(), 0)
-        return replace(self._outcome(self.recipe(genes), trained), state="scored")
+        outcome = self._outcome(recipe, Trained(parameters, error, outputs.transpose(1, 0, 2).copy(), 0))
+        return replace(outcome, state="scored", details={**outcome.details, **(details or {})})
 
     def score(self, candidates: Sequence[Genes]) -> np.ndarray:
         """Return the nested root's validation error of the nearest cut that it has; float64 [n]."""
-        if self._training is None:
-            self.grow()
+        self.grow()
         assert self._training is not None
         cuts = [_scored_cut(genes, self._training.largest) for genes in candidates]
         new = sorted({cut for cut in cuts if cut not in self._scores}, key=lambda cut: (cut.depth, cut.widths))
@@ -223,7 +286,10 @@ class NetworkProblem:
         return scores if self._universal is None else self._universal(candidates, scores)
 
     def refine(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Train candidates in groups of like size; skip what memory or time do not allow."""
+        """Train candidates in groups of like size; skip what memory or time do not allow.
+
+        As long as what was carried over is trained on, the best of that is the teacher.
+        """
         recipes = [self.recipe(request.genes) for request in requests]
         slice_s = self.pace.slice_s()
         admission = Admission(self.pace, slice_s, self.workers.jobs, len(self.prepared.data.folds))
@@ -239,12 +305,19 @@ class NetworkProblem:
         jobs = [self._group(members, requests, recipes) for members in members_of]
         if slice_s is not None:
             jobs = share_time(jobs, slice_s * self.workers.jobs, self.pace.work_per_s)
-        taught = any(recipe.distill for job in jobs for recipe in job.recipes)
-        soft = self.prepared.teacher.soft if taught else None
+        is_taught = any(recipe.distill for job in jobs for recipe in job.recipes)
+        soft = self._soft_rows() if is_taught else None
         for members, trained in zip(members_of, self.workers.train(jobs, soft), strict=True):
             for i, result in zip(members, trained, strict=True):
                 outcomes[i] = self._outcome(recipes[i], result)
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def _soft_rows(self) -> SoftRows | None:
+        """Return the teacher's rows."""
+        if self._is_warm:
+            return self._warm_rows
+        self.decide()
+        return self.prepared.teacher.soft
 
     def _group(self, members: list[int], requests: Sequence[Request], recipes: Sequence[Recipe]) -> Group:
         """Return the training of some of the requests."""
@@ -293,6 +366,12 @@ class NetworkProblem:
         architecture = self.recipe(genes).architecture
         deployed = {name: value[-1] for name, value in stored.items()}
         return to_network(architecture, self.prepared.bases[architecture.basis], deployed), outputs
+
+
+def _front_of(found: Sequence[tuple[Genes, Outcome]]) -> list[tuple[Genes, Outcome]]:
+    """Return the candidates that no other dominates in error and size."""
+    points = np.array([[o.values["error"], o.values["size"]] for _, o in found]).reshape(-1, 2)
+    return [each for each, is_good in zip(found, non_dominated(points), strict=True) if is_good] if found else []
 
 
 class Admission:

@@ -16,9 +16,9 @@ from netgraft.runtime.encoding import FloatArray
 from netgraft.seeds import generator
 from netgraft.tables import Task
 from netgraft.transfer import Sample, compare, measure_named, moments_distances, moments_of, sketch_distances
+from netgraft.transfer.align import filled
 from netgraft.transfer.features import ridge_score
 from netgraft.transfer.source import Source, load_source
-from netgraft.transfer.start import filled
 
 SKETCH_MEASURE = "sketch"
 # A task that is only compared, and of which nothing is kept, may have as few rows.

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netgraft.lifecycle.learners import Answer, Learner, make_learner
 from netgraft.lifecycle.prepare import Prepared
-from netgraft.lifecycle.teacher import Answer, Learner, SourceRows, make_learner
-from netgraft.root import Cut, Data, NestedRoot, NestedTraining, SoftRows, Start
+from netgraft.lifecycle.teacher import SourceRows
+from netgraft.root import Cut, Data, NestedRoot, NestedTraining, SoftRows, Start, cut_architecture
 from netgraft.runtime import Inputs, Output
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import finish
 from netgraft.seeds import child_seed, generator
+from netgraft.transfer.align import Alignment, filled
+from netgraft.transfer.carry import carried_architecture, carried_root
+from netgraft.transfer.head import fitted_head, fitted_line, turned, unit_head
 from netgraft.transfer.source import KeptRows, Source
-from netgraft.transfer.start import (
-    Alignment,
-    Head,
-    affine_head,
-    class_head,
-    filled,
-    grafted,
-    grafted_architecture,
-)
 
 COLD = "cold"
+# A second one, so that those without a source are not worse for being fewer.
+_COLD_AGAIN = "cold again"
 _SMALL_ROWS = 5_000
 _SMALL_CUT = (64, 64, 64)
 _STEPS = (200, 600)
 _EPOCHS = 100
 # Of the time for a graft, the share of each training.
-_TRAINING_SHARE = 0.15
+_TRAINING_SHARE = 0.13
 _INSTANCE_SHARE, _GENERALIST_SHARE = 0.5, 0.9
 _MOST_SOURCE_ROWS = 4_000
-_PRIOR_ROWS = 10.0
 # Learning rate and strength of the anchor, loose and tight.
 _LOOSE, _TIGHT = (2e-3, 0.3), (1e-3, 10.0)
 
@@ -85,12 +82,13 @@ class Roots:
         rows = len(data.train_rows)
         small = Cut(len(_SMALL_CUT), tuple(map(min, _SMALL_CUT, whole.widths))) if whole.depth >= 3 else whole
         self._cut = small if rows < _SMALL_ROWS else whole
-        a = grafted_architecture(main.root, alignment, self._cut, data.outputs)
+        theirs = cut_architecture(main.root.recipe.architecture, self._cut)
+        a = carried_architecture(theirs, alignment, prepared.piecewise, data.outputs)
+        self._basis = prepared.bases[a.basis]
         choices = tuple(w for w in main.root.recipe.width_choices if w <= max(self._cut.widths, default=1))
         self._recipe = replace(
             main.root.recipe, architecture=a, width_choices=choices, batch=min(128 if rows < 4_000 else 256, rows)
         )
-        self._basis = prepared.bases[a.basis]
         self._steps = int(np.clip(_EPOCHS * rows / self._recipe.batch, *_STEPS))
 
     def trained(self) -> list[TrainedRoot]:
@@ -100,6 +98,7 @@ class Roots:
         deepest = (f"weight_{self._cut.depth}", f"bias_{self._cut.depth}")
         starts = {
             COLD: Start(),
+            _COLD_AGAIN: Start(draw=1),
             "model": _anchored(given, _LOOSE),
             "held": _anchored(given, _TIGHT),
             "feature": Start(given, frozen=tuple(name for name in lower if name not in deepest)),
@@ -150,21 +149,21 @@ class Roots:
         for r, (name, root) in enumerate(zip(starts, roots, strict=True)):
             cuts = [Cut(d, self._cut.widths[:d]) for d in range(self._cut.depth + 1)]
             cut = cuts[int(np.argmin(training.errors(cuts, r)))]
-            learner = make_learner(f"network {name}", self._prepared.data, _answer(root, cut), uses_source=name != COLD)
+            learner = make_learner(
+                f"network {name}", self._prepared.data, _answer(root, cut), uses_source=name not in (COLD, _COLD_AGAIN)
+            )
             found.append(TrainedRoot(name, training, r, root, learner))
         return found
 
     def _carried(self) -> dict[str, np.ndarray]:
         """Return the source's parameters over the task's columns, with a head for the task, in every fold."""
         data, seed = self._prepared.data, generator(self._prepared.seed, "new columns")
-        unit = _unit_head(self._main.model.output, self._prepared.output)
-        first = grafted(self._root, self._alignment, self._basis, self._cut, unit, seed)
-        if data.is_classification:
-            return {name: np.stack([value] * len(data.folds)) for name, value in first.items()}
+        unit = unit_head(self._main.model.output, self._prepared.output)
+        first = carried_root(self._root, self._alignment, self._basis, self._cut, unit, seed)
         root = NestedRoot(self._recipe, {name: value[None] for name, value in first.items()}, self._basis)
-        said = root(data.inputs, Cut.of(self._recipe.architecture))[:, 0, 0]
-        heads = [_fitted(said[fold.train], data.target[fold.train].astype(np.float64)) for fold in data.folds]
-        return {name: np.stack([_scaled(name, value, head) for head in heads]) for name, value in first.items()}
+        said = root(data.inputs, Cut.of(self._recipe.architecture))[:, 0]
+        folds = [turned(first, *fitted_head(said[fold.train], data.target[fold.train])) for fold in data.folds]
+        return {name: np.stack([fold[name] for fold in folds]) for name in first}
 
 
 def rows_of(sources: Sequence[Source], prepared: Prepared) -> SourceRows | None:
@@ -173,9 +172,7 @@ def rows_of(sources: Sequence[Source], prepared: Prepared) -> SourceRows | None:
     kept = [rows for rows in kept if len(rows.target)]
     if not kept:
         return None
-    inputs = Inputs(
-        np.concatenate([rows.inputs.numeric for rows in kept]), np.concatenate([rows.inputs.codes for rows in kept])
-    )
+    inputs = reduce(Inputs.joined, (rows.inputs for rows in kept))
     target = np.concatenate([rows.target for rows in kept])
     translated = np.concatenate([rows.translated for rows in kept])
     order = generator(prepared.seed, "source rows").permutation(len(target))[:_MOST_SOURCE_ROWS]
@@ -190,40 +187,6 @@ def _answer(root: NestedRoot, cut: Cut) -> Answer:
 def _anchored(parameters: dict[str, np.ndarray], how: tuple[float, float]) -> Start:
     """Return a start that is held to where it begins."""
     return Start(parameters, learning_rate=how[0], anchor=how[1])
-
-
-def _unit_head(source: Output, target: Output) -> Head:
-    """Return the head under which the source's prediction stays what it is, in the target's unit and classes."""
-    if target.kind == "classification":
-        return class_head(source.classes, target.classes)
-    if source.log1p != target.log1p:
-        return affine_head(1.0, 0.0)
-    return affine_head(source.scale / target.scale, (source.mean - target.mean) / target.scale)
-
-
-def _fitted(said: FloatArray, target: NDArray[np.float64]) -> tuple[float, float]:
-    """Return slope and bias that take what a source says to the target, by least squares with a slope shrunk to 1.
-
-    The shrinkage counts as so many rows on which the source is right but for a shift; the slope is not negative.
-    """
-    x, prior = said.astype(np.float64), _PRIOR_ROWS
-    n = len(x)
-    if n == 0:
-        return 1.0, 0.0
-    center, mean = x.mean(), target.mean()
-    spread = ((x - center) ** 2).sum()
-    slope = (((x - center) * (target - mean)).sum() + prior * max(spread / n, 1e-12)) / (
-        spread + prior * max(spread / n, 1e-12)
-    )
-    slope = max(0.0, float(slope))
-    return slope, float(mean - slope * center)
-
-
-def _scaled(name: str, value: np.ndarray, head: tuple[float, float]) -> np.ndarray:
-    """Return a parameter after its output was scaled and moved."""
-    if name.startswith("head_bias"):
-        return (value * head[0] + head[1]).astype(np.float32)
-    return (value * head[0]).astype(np.float32) if name.startswith(("head", "skip")) else value
 
 
 def _encoded(source: Source, kept: KeptRows, prepared: Prepared) -> SourceRows:
@@ -250,7 +213,7 @@ def _translated(source: Source, target: NDArray[np.generic], prepared: Prepared)
     train = prepared.data.folds[-1].train
     said = source.answer(prepared.encoding)(prepared.data.inputs.take(train))
     predicted = _standardised(finish(source.model.output, said).values, prepared.output)
-    slope, shift = _fitted(predicted, prepared.data.target[train].astype(np.float64))
+    slope, shift = fitted_line(predicted, prepared.data.target[train])
     return (slope * np.asarray(target, np.float64) + shift).astype(np.float32)
 
 

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import psutil
 import torch
 
 from netgraft.devices import Profile
-from netgraft.errors import JournalError, LimitError, OutputError, SettingError
-from netgraft.lifecycle.interrupts import undisturbed
+from netgraft.errors import LimitError, OutputError, SettingError
+from netgraft.lifecycle.interrupts import postponed, undisturbed
+from netgraft.lifecycle.pace import Clock, memory_allowed, pace_of
 from netgraft.lifecycle.points import Point, PointMaker
 from netgraft.lifecycle.prepare import Prepared, prepare
-from netgraft.lifecycle.problem import NetworkProblem, Pace
-from netgraft.lifecycle.space import SCORED_GENES, continued, network_space, restricted
+from netgraft.lifecycle.problem import NetworkProblem
+from netgraft.lifecycle.space import SCORED_GENES, continued, genes_json, network_space, restricted, space_bytes, varied
 from netgraft.lifecycle.workers import Workers
-from netgraft.records import canonical_json
 from netgraft.root import NestedRoot
 from netgraft.runtime import Network
 from netgraft.search import (
     Archive,
     BatchReport,
     Evaluation,
-    Genes,
     Journal,
-    MixedSpace,
     Objective,
     Setup,
     drive,
@@ -40,23 +34,15 @@ from netgraft.search import (
     violated,
 )
 from netgraft.tables import Task
-from netgraft.units import Limit, parse_quantity
+from netgraft.units import Limit
 
 if TYPE_CHECKING:
-    from netgraft.lifecycle.graft import Graft
+    from netgraft.lifecycle.sources import Sources
 
 DEFAULT_BUDGET_S = 60.0
 _BATCH = 12
-# Share of a budget that the teacher may take, that the nested root may take at most, and most seconds of the latter.
-_TEACHER_SHARE, _NESTED_SHARE, _NESTED_S = 0.12, 0.06, 3.0
-# Share of a budget for comparing earlier models and starting from them.
-_GRAFT_SHARE = 0.4
-# Where a journal holds what a search from earlier models began with.
-_BEGUN_FROM = "begun from"
 #: Called after every batch with its report and a function that gives the network of one of its evaluations.
 OnBatch = Callable[[BatchReport, Callable[[Evaluation], Network]], None]
-# Shares of the time left that a batch gets: at the beginning, more as the budget is used, at most; when it gets all.
-_FIRST_SLICE, _SLICE_GROWTH, _MOST_SLICE, _LAST_SLICE = 0.06, 0.45, 0.25, 0.17
 # A stack is picked when its error is at most this many times the least.
 _AS_GOOD = 1.02
 #: Settings of ``--set`` that are not genes of the space.
@@ -205,23 +191,6 @@ class Front:
         }
 
 
-class Clock:
-    """Seconds since the search began, those before it was resumed included."""
-
-    def __init__(self, budget_s: float | None, spent_s: float = 0.0) -> None:
-        """Start now."""
-        self._began = time.monotonic() - spent_s
-        self._budget_s = budget_s
-
-    def elapsed(self) -> float:
-        """Return the seconds since the search began."""
-        return time.monotonic() - self._began
-
-    def remaining(self) -> float:
-        """Return the seconds left, infinite without a budget."""
-        return float("inf") if self._budget_s is None else self._budget_s - self.elapsed()
-
-
 def search_front(
     task: Task,
     settings: SearchSettings | None = None,
@@ -280,12 +249,10 @@ def _search(
     """Return the front; the journal is open and the clock runs."""
     budget = settings.budget_s
     told("encoding the table and training the nested root", 0.0)
-    prepared = prepare(task, seed=settings.seed, teacher_s=None if budget is None else _TEACHER_SHARE * budget)
-    graft, transfer = None, None
-    if settings.library is not None and settings.sources != ("none",):
-        told("comparing earlier models", 0.0)
-        graft, transfer = _graft(prepared, settings, journal, clock)
-        prepared = prepared if graft is None else graft.prepared
+    prepared = prepare(task, seed=settings.seed, teacher_s=clock.teacher_s())
+    sources = _sources(prepared, settings, journal, clock)
+    if sources is not None:
+        prepared = sources.prepared
     data = prepared.data
     space = network_space(
         rows=len(data.train_rows),
@@ -294,11 +261,15 @@ def _search(
     )
     space = restricted(space, {k: v for k, v in settings.settings.items() if k not in OWN_SETTINGS})
     workers = Workers(data, prepared.bases, settings.jobs)
+
+    def taught() -> bool:
+        """Return whether the teacher has been grown."""
+        return problem.prepared.taught
+
     try:
-        problem = NetworkProblem(
-            prepared, profile, space, _pace(settings, clock, prepared), settings.seed, journal.blob, workers, graft
-        )
-        bounds = space_bytes(problem)
+        pace = pace_of(clock, taught, memory_allowed(settings.settings.get("memory"), settings.jobs))
+        problem = NetworkProblem(prepared, profile, space, pace, settings.seed, journal.blob, workers, sources)
+        bounds = space_bytes(space, problem.cost)
         unscored = frozenset(p.name for p in space.parameters) - SCORED_GENES
         strategy = strategy_named(
             settings.strategy,
@@ -311,6 +282,7 @@ def _search(
                 unscored,
                 bounds={"size": bounds},
                 continued=continued,
+                varied=varied,
             ),
         )
 
@@ -332,17 +304,19 @@ def _search(
             limits=settings.limits,
             batch_size=_BATCH,
             evaluations=settings.evaluations,
-            deadline=lambda: clock.remaining() - _reserve(budget, prepared),
+            deadline=lambda: clock.batches_s(is_taught=taught()),
             elapsed=clock.elapsed,
             space_bytes=bounds,
             on_batch=on_batch,
-            first=problem.first if settings.strategy == "nested" else None,
+            free=problem.free if settings.strategy == "nested" else None,
+            whole=postponed,
         )
     except BaseException:
         workers.close(at_once=True)
         raise
     workers.close(at_once=archive.interrupted)
     with undisturbed():
+        problem.decide()
         points = _points(problem, archive, journal, objectives, settings.limits)
     return Front(
         task,
@@ -352,71 +326,24 @@ def _search(
         archive,
         objectives,
         {"smallest_bytes": int(bounds[0]), "largest_bytes": int(bounds[1]), "genes": genes_json(space)},
-        prepared.notes,
+        problem.prepared.notes,
         profile.name,
         archive.scored,
         clock.elapsed(),
         archive.interrupted,
         problem.nested,
-        transfer,
-        {} if graft is None else graft.curve,
+        None if sources is None else sources.to_json(),
+        {} if problem.graft is None else problem.graft.curve,
     )
 
 
-def _graft(
-    prepared: Prepared, settings: SearchSettings, journal: Journal, clock: Clock
-) -> tuple[Graft | None, dict[str, Any]]:
-    """Return what the search starts from, None where the sources are refused, and what is told of them.
+def _sources(prepared: Prepared, settings: SearchSettings, journal: Journal, clock: Clock) -> Sources | None:
+    """Return the earlier models that the search may start from, or None where it has no library."""
+    if settings.library is None or settings.sources == ("none",):
+        return None
+    from netgraft.lifecycle.sources import Sources
 
-    Networks in a journal read columns as their source did, so a search that is resumed keeps to the sources and the
-    decision that it began with, whatever the library has become.
-
-    Raises:
-        JournalError: an entry is another than when the search began.
-    """
-    from netgraft.lifecycle.sources import graft_from_library
-
-    assert settings.library is not None
-    recorded = journal.get(_BEGUN_FROM)
-    begun = None if recorded is None else json.loads(recorded)
-    if begun is not None and begun["transfer"]["guard"]["decision"] == "refused":
-        return None, begun["transfer"]
-    wanted = settings.sources if begun is None else [each["name"] for each in begun["transfer"]["sources"]]
-    seconds = None if settings.budget_s is None else _GRAFT_SHARE * max(1.0, clock.remaining())
-    found = graft_from_library(prepared, settings.library, wanted, seconds, is_settled=begun is not None)
-    columns = None if found.graft is None else found.graft.prepared.reading
-    if begun is None:
-        begun = {"transfer": found.to_json(), "columns": columns}
-        journal.put(_BEGUN_FROM, canonical_json(begun).encode())
-    elif begun["columns"] != columns:
-        shown = ", ".join(map(repr, wanted))
-        raise JournalError(f"the entries {shown} must be those that the search began with to resume, got others")
-    return found.graft, begun["transfer"]
-
-
-def _reserve(budget: float | None, prepared: Prepared) -> float:
-    """Return the seconds kept for what comes after the last batch, the teacher included if it has yet to grow."""
-    if budget is None:
-        return 0.0
-    return 0.3 + (0.04 if prepared.taught else 0.04 + _TEACHER_SHARE) * budget
-
-
-def _pace(settings: SearchSettings, clock: Clock, prepared: Prepared) -> Pace:
-    """Return how long training may take."""
-    memory = 0.6 * float(psutil.virtual_memory().available) / settings.jobs
-    if "memory" in settings.settings:
-        memory = parse_quantity(settings.settings["memory"], "byte")
-    budget = settings.budget_s
-    if budget is None:
-        return Pace(lambda: None, None, memory)
-
-    def slice_s() -> float:
-        """Return a share of what is left that grows towards the end, where it is all."""
-        left = max(0.2, clock.remaining() - _reserve(budget, prepared))
-        share = min(_MOST_SLICE, _FIRST_SLICE + _SLICE_GROWTH * clock.elapsed() / budget)
-        return left if left < _LAST_SLICE * budget else share * left
-
-    return Pace(slice_s, float(np.clip(_NESTED_SHARE * budget, 0.4, _NESTED_S)), memory)
+    return Sources(prepared, settings.library, settings.sources, journal, clock.graft_s)
 
 
 def _points(
@@ -454,32 +381,3 @@ def picked_id(points: Sequence[Point]) -> str:
     best = min(points, key=lambda point: (point.values["error"], point.values["size"]))
     stacks = (p for p in points if p.family == "stack" and p.values["error"] <= _AS_GOOD * best.values["error"])
     return next(stacks, best).id
-
-
-def space_bytes(problem: NetworkProblem) -> tuple[float, float]:
-    """Return the sizes of the smallest and the largest network of the space."""
-    sizes = [problem.cost(genes)["size"] for genes in _extremes(problem.space)]
-    return min(sizes), max(sizes)
-
-
-def _extremes(space: MixedSpace) -> list[Genes]:
-    """Return candidates among which are the smallest and the largest of the space."""
-    found = []
-    for basis in ("linear", "quantile", "tree", "periodic"):
-        for most in (False, True):
-            for depth in (0, 1, 4):
-                wish: Genes = {"basis": basis, "depth": depth, "skip": most}
-                wish |= dict.fromkeys(("bins", "token", "category", "members"), 1000 if most else 1)
-                wish |= {f"width_{i}": (10_000 if most else 1) for i in range(1, 5)}
-                found.append(space.nearest(wish))
-    return found
-
-
-def genes_json(space: MixedSpace) -> list[dict[str, Any]]:
-    """Return the space as JSON: for each gene its values, or its low and high."""
-    return [
-        {"name": p.name, "values": list(p.values)}
-        if hasattr(p, "values")
-        else {"name": p.name, "low": p.low, "high": p.high}
-        for p in space.parameters
-    ]

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from netgraft.errors import TransferError
+from netgraft.errors import JournalError, TransferError
 from netgraft.library import Entry, Library
-from netgraft.lifecycle.graft import Graft, graft_onto
+from netgraft.lifecycle.carried import carried_fronts
+from netgraft.lifecycle.graft import Graft, decided, offer_of
 from netgraft.lifecycle.origin import labels_of, rows_hash
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.ranking import SKETCH_MEASURE, RankedSource, Sketches, expected_gains
+from netgraft.records import canonical_json
+from netgraft.search import Journal
 from netgraft.tables import Task
-from netgraft.transfer.guard import Verdict
+from netgraft.transfer.align import align, alike
 from netgraft.transfer.source import Source, load_source
-from netgraft.transfer.start import align, alike
 
+# Where a journal holds which sources a search began with, and what was decided on them.
+_BEGUN_FROM, _DECIDED = "begun from", "decided on"
 _AUTO_SOURCES = 3
 # Entries that front.json lists, and that its map of distances holds.
 _SHOWN, _MAPPED = 30, 12
@@ -77,62 +82,99 @@ def _named(library: Library, task: Task, name: str, distance: float) -> Source:
     return source
 
 
-@dataclass(frozen=True)
-class Grafting:
-    """What became of a library's entries as sources of a task.
+class Sources:
+    """The earlier models that one search may start from: chosen when it begins, decided on once, both in its journal.
 
-    Attributes:
-        graft: what the search starts from, or None when the sources were refused.
-        verdict: of the guard.
-        sources: those that were tried, the nearest first.
-        ranked: the nearest entries.
-        map: distances between these and the task.
+    Networks in a journal read columns as their source did, so a search that is resumed keeps to the sources and to the
+    decision that it began with, whatever the library has become.
     """
 
-    graft: Graft | None
-    verdict: Verdict
-    sources: tuple[Source, ...]
-    ranked: tuple[RankedSource, ...]
-    map: dict[str, Any]
+    def __init__(
+        self,
+        prepared: Prepared,
+        location: str,
+        wanted: Sequence[str],
+        journal: Journal,
+        seconds: Callable[[], float | None],
+    ) -> None:
+        """Choose the sources.
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as in ``front.json``."""
+        Args:
+            prepared: the task on its own.
+            location: of the library.
+            wanted: see `sources_for`.
+            journal: of the search.
+            seconds: what comparing may take, asked when it begins.
+
+        Raises:
+            LibraryError: there is no library, or it or an entry is damaged.
+            SettingError: there is no entry of a wanted name.
+            TransferError: a named entry cannot be a source of this task.
+            JournalError: an entry is another than when the search began.
+        """
+        self._journal, self._seconds, self._task = journal, seconds, prepared.task
+        self._graft: Graft | None = None
+        begun = _recorded(journal, _BEGUN_FROM)
+        library = Library(location)
+        self._sketches = Sketches.of(library, prepared.task)
+        self._ranked = self._sketches.ranked()
+        names = wanted if begun is None else begun["names"]
+        self._sources = sources_for(library, prepared.task, names, self._ranked)
+        self.offer, self._verdict = offer_of(prepared, self._sources)
+        columns = None if self.offer is None else self.offer.prepared.reading
+        if begun is None:
+            begun = {"names": [source.name for source in self._sources], "columns": columns}
+            journal.put(_BEGUN_FROM, canonical_json(begun).encode())
+        elif begun["columns"] != columns:
+            shown = ", ".join(map(repr, names))
+            raise JournalError(f"the entries {shown} must be those that the search began with to resume, got others")
+        #: networks that the search can begin with at once; without any the sources are decided on before it begins
+        self.carried = [] if self.offer is None else carried_fronts(self.offer.prepared, self.offer.sources)
+        self._told: dict[str, Any] | None = None
+        self.prepared = prepared if self.offer is None else self.offer.prepared
+        if not self.carried:
+            graft = self.decide()
+            self.prepared = prepared if graft is None else graft.prepared
+
+    def decide(self) -> Graft | None:
+        """Return what the search starts from, or None when the sources are refused."""
+        if self._told is not None:
+            return self._graft
+        self._graft = self._decided()
+        return self._graft
+
+    def _decided(self) -> Graft | None:
+        self._told = before = _recorded(self._journal, _DECIDED)
+        graft = None
+        if self.offer is not None and (before is None or before["guard"]["decision"] == "accepted"):
+            graft, self._verdict = decided(self.offer, seconds=self._seconds(), is_settled=before is not None)
+        if before is None:
+            self._told = self._describe(graft)
+            self._journal.put(_DECIDED, canonical_json(self._told).encode())
+        return graft
+
+    def to_json(self) -> dict[str, Any] | None:
+        """Return what ``front.json`` says of them, None before it is decided."""
+        return self._told
+
+    def _describe(self, graft: Graft | None) -> dict[str, Any]:
+        gains = dict(zip([s.name for s in self._sources], expected_gains(self._task, self._sources), strict=True))
+        shown = [replace(each, expected_gain=gains.get(each.name)) for each in self._ranked[:_SHOWN]]
         return {
-            "mode": "none" if self.graft is None else self.graft.mode,
-            "sources": [{"name": s.name, "measure": s.measure, "distance": _finite(s.distance)} for s in self.sources],
-            "guard": self.verdict.to_json(),
+            "mode": "none" if graft is None else graft.mode,
+            "sources": [{"name": s.name, "measure": s.measure, "distance": _finite(s.distance)} for s in self._sources],
+            "guard": self._verdict.to_json(),
             "ranked": [
-                {"name": r.name, "distance": _finite(r.distance), "expected_gain": r.expected_gain} for r in self.ranked
+                {"name": r.name, "distance": _finite(r.distance), "expected_gain": r.expected_gain} for r in shown
             ],
-            "map": self.map,
+            "map": self._sketches.map([each.name for each in shown[:_MAPPED]]),
         }
 
 
-def graft_from_library(
-    prepared: Prepared, location: str, wanted: Sequence[str], seconds: float | None, *, is_settled: bool = False
-) -> Grafting:
-    """Return what a task starts from, out of a library.
-
-    Args:
-        prepared: the task on its own.
-        location: of the library.
-        wanted: see `sources_for`.
-        seconds: what it may take, or None.
-        is_settled: whether a search that is resumed had accepted these sources.
-
-    Raises:
-        LibraryError: there is no library, or it or an entry is damaged.
-        SettingError: there is no entry of a wanted name.
-        TransferError: a named entry cannot be a source of this task.
-    """
-    library = Library(location)
-    sketches = Sketches.of(library, prepared.task)
-    ranked = sketches.ranked()
-    sources = sources_for(library, prepared.task, wanted, ranked)
-    gains = dict(zip([s.name for s in sources], expected_gains(prepared.task, sources), strict=True))
-    shown = [replace(each, expected_gain=gains.get(each.name)) for each in ranked[:_SHOWN]]
-    graft, verdict = graft_onto(prepared, sources, seconds=seconds, is_settled=is_settled)
-    return Grafting(graft, verdict, tuple(sources), tuple(shown), sketches.map([each.name for each in shown[:_MAPPED]]))
+def _recorded(journal: Journal, name: str) -> dict[str, Any] | None:
+    """Return what a journal holds under a name, or None."""
+    text = journal.get(name)
+    return None if text is None else dict(json.loads(text))
 
 
 def _finite(value: float) -> float | None:

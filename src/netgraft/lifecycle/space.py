@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netgraft.errors import SettingError, unknown_name
@@ -104,6 +104,11 @@ def continued(genes: Genes) -> Genes | None:
     return None if rate < _LEAST_CONTINUED_RATE else {**genes, "learning_rate": rate}
 
 
+def varied(genes: Genes) -> Genes | None:
+    """Return the genes under which a candidate that came with weights is trained on without its teacher; None if so."""
+    return {**genes, "distill": 0.0} if genes["distill"] else None
+
+
 def cut_of(genes: Genes) -> Cut:
     """Return the cut that a candidate is."""
     depth = int(genes["depth"])
@@ -156,3 +161,37 @@ def start_candidates(space: MixedSpace, rows: int, *, distill: float = 0.3) -> l
         if nearest not in made:
             made.append(nearest)
     return made
+
+
+def space_bytes(space: MixedSpace, cost: Callable[[Genes], Mapping[str, float]]) -> tuple[float, float]:
+    """Return the bytes of the smallest and the largest network of the space.
+
+    Args:
+        space: of `network_space`, restricted or not.
+        cost: gives the ``size`` of a candidate, among others.
+    """
+    sizes = [cost(genes)["size"] for genes in _extremes(space)]
+    return min(sizes), max(sizes)
+
+
+def _extremes(space: MixedSpace) -> list[Genes]:
+    """Return candidates among which are the smallest and the largest of the space."""
+    found = []
+    for basis in ("linear", "quantile", "tree", "periodic"):
+        for most in (False, True):
+            for depth in (0, 1, 4):
+                wish: Genes = {"basis": basis, "depth": depth, "skip": most}
+                wish |= dict.fromkeys(("bins", "token", "category", "members"), 1000 if most else 1)
+                wish |= {f"width_{i}": (10_000 if most else 1) for i in range(1, 5)}
+                found.append(space.nearest(wish))
+    return found
+
+
+def genes_json(space: MixedSpace) -> list[dict[str, Any]]:
+    """Return the space as JSON: for each gene its values, or its low and high."""
+    return [
+        {"name": p.name, "values": list(p.values)}
+        if hasattr(p, "values")
+        else {"name": p.name, "low": p.low, "high": p.high}
+        for p in space.parameters
+    ]

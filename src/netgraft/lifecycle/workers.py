@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from netgraft.lifecycle.processes import begin_process, end_pool
 from netgraft.root import Basis, Data, Population, Recipe, Schedule, SoftRows, Trained
 from netgraft.search import ranks
 
@@ -78,9 +76,9 @@ class Workers:
         if self._pool is None:
             return
         if at_once:
-            for process in list(getattr(self._pool, "_processes", {}).values()):
-                process.terminate()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+            end_pool(self._pool)
+        else:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Trained]:
@@ -102,20 +100,11 @@ def train_group(group: Group, data: Data, bases: dict[str, Basis]) -> list[Train
 
 
 def _start(data: Data, bases: dict[str, Basis]) -> None:
-    """Prepare another process: Ctrl-C is the first one's to handle, and without that one it ends."""
+    """Prepare another process and give it the rows, once for all groups."""
     global _DATA
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_process()
     torch.set_num_threads(1)
     _DATA = (data, bases)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, killed or not."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _ready() -> None:

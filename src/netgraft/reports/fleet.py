@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
+from netgraft.reports.document import document
 from netgraft.reports.figures import duration, finite, quantity, unbroken
 from netgraft.reports.fleet_domains import (
     Domain,
@@ -21,12 +22,12 @@ from netgraft.reports.fleet_domains import (
     is_warm,
     start_of,
 )
-from netgraft.reports.markup import Markup, escape, fill, finite_only, join, tag
-from netgraft.reports.page import asset, policy
+from netgraft.reports.markup import Markup, finite_only, join, tag
 from netgraft.reports.results import bar
 from netgraft.reports.searched import settings_list
 from netgraft.reports.sections import fact, notes, number_cell, scroller, section, sort_head, tile
 
+_SCRIPTS = ("table.js", "fleet.js")
 _STYLES = ("page.css", "fleet.css")
 
 
@@ -37,18 +38,20 @@ def render_fleet(fleet: Mapping[str, Any]) -> str:
         fleet: the content of `fleet.json`.
     """
     fleet = finite_only(fleet)
-    style, script = "".join(map(asset, _STYLES)), asset("fleet.js")
     task = fleet.get("task") or {}
-    values: dict[str, str] = {
-        "policy": policy(style, script),
-        "title": escape(f"{task.get('target') or 'Fleet'} by {fleet.get('by') or 'domain'}"),
-        "style": style,
-        "script": script,
-        "facts": _facts(fleet),
-        "headline": join(_tiles(fleet), tag("p", unbroken(" ".join(describe_fleet(fleet))), class_="verdict")),
-        "sections": join(_table(fleet), _unsearched(fleet), _settings(fleet), notes(fleet)),
-    }
-    return fill(asset("fleet.html"), values)
+    return document(
+        title=f"{task.get('target') or 'Fleet'} by {fleet.get('by') or 'domain'}",
+        about="fleet of small networks",
+        kicker="Netgraft report of a fleet",
+        facts=_facts(fleet),
+        picked="All domains",
+        headline=join(_tiles(fleet), tag("p", unbroken(" ".join(describe_fleet(fleet))), class_="verdict")),
+        sections=join(_table(fleet), _unsearched(fleet), _settings(fleet), notes(fleet)),
+        footer="Errors are those of each domain's picked point on its validation rows unless said otherwise.",
+        end=join(),
+        styles=_STYLES,
+        scripts=_SCRIPTS,
+    )
 
 
 def _facts(fleet: Fleet) -> Markup:

@@ -1,20 +1,13 @@
-"""One self-contained HTML page of a front: text and tables in the HTML, drawings by a script from embedded JSON.
-
-Nothing is loaded from elsewhere. The page's content security policy admits exactly the one style and the one script
-that are written here, by their hashes, so that markup that came in with the data could not run even if it were not
-escaped.
-"""
+"""One self-contained HTML page of a front: text and tables in the HTML, drawings by a script from embedded JSON."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
+from netgraft.reports.document import asset, document
 from netgraft.reports.figures import percent, plain, unbroken
-from netgraft.reports.markup import Markup, escape, fill, finite_only, join, script_json, tag
+from netgraft.reports.markup import Markup, finite_only, join, script_json, tag
 from netgraft.reports.payload import payload
 from netgraft.reports.points import Front, points_of
 from netgraft.reports.results import by_group, confusion
@@ -23,7 +16,7 @@ from netgraft.reports.sections import commands, facts, headline, notes, points_t
 from netgraft.reports.similarity import drawn
 from netgraft.reports.transfer import transfer
 
-_SCRIPTS = ("figures.js", "draw.js", "front.js", "charts.js", "transfer.js", "page.js")
+_SCRIPTS = ("figures.js", "draw.js", "front.js", "charts.js", "transfer.js", "table.js", "page.js")
 _STYLES = ("page.css", "transfer.css")
 
 
@@ -38,29 +31,31 @@ def render_front(front: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         HTML of less than 2 MB for fronts of up to some hundred points; 100 to 200 KB as a rule.
     """
     front, details = finite_only(front), finite_only(details)
-    style, script = "".join(asset(name) for name in _STYLES), _script()
     task = front.get("task") or {}
-    values: dict[str, str] = {
-        "policy": policy(style, script),
-        "title": escape(task.get("target") or "Front"),
-        "style": style,
-        "script": script,
-        "data": script_json({**payload(front, details), "transfer": drawn(front, details)}),
-        "facts": facts(front),
-        "headline": headline(front, details),
-        "sections": _sections(front, details),
-    }
-    return fill(asset("page.html"), values)
+    return document(
+        title=task.get("target") or "Front",
+        about="front of small networks",
+        kicker="Netgraft report",
+        facts=facts(front),
+        picked="The picked point",
+        headline=headline(front, details),
+        sections=_sections(front, details),
+        footer="Values are exact, measured or modelled as marked. Errors are on validation rows unless said otherwise.",
+        end=_end({**payload(front, details), "transfer": drawn(front, details)}),
+        styles=_STYLES,
+        scripts=_SCRIPTS,
+    )
 
 
-def policy(style: str, script: str) -> str:
-    """Return the content security policy under which only this style and this script run."""
-    admitted = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    return f"default-src 'none'; img-src data:; {admitted}; base-uri 'none'; form-action 'none'"
+def _end(data: Mapping[str, Any]) -> Markup:
+    """Return the box for what the pointer is on, and what is drawn."""
+    tip = tag("div", id="tip", class_="tip", role="status", hidden=True)
+    return join(tip, tag("script", Markup(script_json(data)), type="application/json", id="data"))
 
 
 def _sections(front: Front, details: Mapping[str, Any]) -> Markup:
     return join(
+        Markup(asset("front.html")),
         points_table(front) if points_of(front) else None,
         commands(front, details),
         tag("div", *_halves(front, details), class_="halves"),
@@ -113,17 +108,3 @@ def _history(front: Front) -> Markup | None:
         return None
     lead = "Hypervolume of the networks found so far on validation rows: more is better, 1 is the most there can be."
     return section("history", "Progress of the search", _drawing("history"), lead=lead)
-
-
-def _script() -> str:
-    return "(() => {\n'use strict';\n" + "\n".join(asset(name) for name in _SCRIPTS) + "})();\n"
-
-
-def asset(name: str) -> str:
-    """Return the text of a file that pages are made of."""
-    return (files("netgraft.reports") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """Return the source expression by which a content security policy admits an inline element."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -90,12 +90,14 @@ class Start:
         learning_rate: of AdamW, or None for the recipe's.
         anchor: strength of the pull towards the parameters (L2-SP); weight decay takes its place at 0.
         frozen: names of parameters that stay as they are.
+        draw: which fresh parameters it begins with, from 0.
     """
 
     parameters: Mapping[str, np.ndarray] | None = None
     learning_rate: float | None = None
     anchor: float = 0.0
     frozen: tuple[str, ...] = ()
+    draw: int = 0
 
 
 @dataclass(frozen=True)
@@ -216,9 +218,8 @@ class NestedTraining:
         """
         a = recipe.architecture
         self._recipe, self._data, self._basis, self._starts = recipe, data, basis, tuple(starts)
-        folds = [_nested_parameters(a, basis, generator(seed, "nested", f)) for f in range(len(data.folds))]
-        made = {name: np.stack([each[name] for each in folds]) for name in folds[0]}
-        stacked = {name: np.concatenate([(s.parameters or made)[name] for s in starts]) for name in made}
+        begun = [start.parameters or self._drawn(seed, start.draw) for start in starts]
+        stacked = {name: np.concatenate([each[name] for each in begun]) for name in begun[0]}
         self._masks = shell_masks(self._recipe) if recipe.wiring == "shells" else {}
         self._anchor = stacked if any(start.anchor for start in starts) else None
         self._optimiser = self._optimise(stacked)
@@ -232,6 +233,15 @@ class NestedTraining:
         self.history: list[tuple[float, list[float]]] = []
         self.largest = Cut.of(a)
         self.smallest = Cut(min(1, a.depth), (min(recipe.width_choices),) * min(1, a.depth))
+
+    def _drawn(self, seed: int, draw: int) -> dict[str, np.ndarray]:
+        """Return fresh parameters of every fold, [F, ...] by name."""
+        path = ("nested", draw) if draw else ("nested",)
+        folds = [
+            _nested_parameters(self._recipe.architecture, self._basis, generator(seed, *path, f))
+            for f in range(len(self._data.folds))
+        ]
+        return {name: np.stack([each[name] for each in folds]) for name in folds[0]}
 
     def _optimise(self, stacked: dict[str, np.ndarray]) -> StackedAdamW:
         copies = [start for start in self._starts for _ in self._data.folds]

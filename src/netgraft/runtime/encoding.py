@@ -93,6 +93,10 @@ class Inputs:
         """Return the rows with these indices."""
         return Inputs(self.numeric[rows], self.codes[rows])
 
+    def joined(self, others: Inputs) -> Inputs:
+        """Return these rows and others after them."""
+        return Inputs(np.concatenate([self.numeric, others.numeric]), np.concatenate([self.codes, others.codes]))
+
 
 @dataclass(frozen=True)
 class Encoding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -41,7 +42,8 @@ def drive(
     elapsed: Callable[[], float],
     space_bytes: tuple[float, float],
     on_batch: Callable[[BatchReport], None] | None = None,
-    first: Callable[[], Sequence[tuple[Genes, Outcome]]] | None = None,
+    free: Callable[[Archive], Sequence[tuple[Genes, Outcome]]] | None = None,
+    whole: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Archive:
     """Search until the evaluations or the time are used up, the space is exhausted, or the user interrupts.
 
@@ -57,8 +59,9 @@ def drive(
         elapsed: the seconds the search has run, those before it was resumed included.
         space_bytes: the size of the smallest and of the largest candidate of the space.
         on_batch: called after each batch, replayed ones included.
-        first: gives candidates that have values and weights before any is trained; they are recorded as a batch of
-            their own, in the state ``scored``, and count as no evaluation.
+        free: asked before each batch for candidates that have values and weights without being trained; if there are
+            any, they are recorded as a batch of their own, in the state ``scored``, and count as no evaluation.
+        whole: postpones interrupts while a batch is recorded, so that journal and archive stay of one mind.
 
     Returns:
         the archive; `interrupted` is set when the user stopped it (KeyboardInterrupt).
@@ -78,20 +81,22 @@ def drive(
         found = [replace(item, batch=batch, seconds=seconds).plain() for item in found]
         keep = replace(archive, evaluations=[*archive.evaluations, *found]).needed(objectives, limits)
         held = {number: blob for number, blob in blobs.items() if blob is not None}
-        journal.write_batch(batch, found, held, keep, seconds=seconds, scored=scored)
-        tell(found, seconds=seconds, scored=scored, replayed=False)
+        with whole():
+            journal.write_batch(batch, found, held, keep, seconds=seconds, scored=scored)
+            tell(found, seconds=seconds, scored=scored, replayed=False)
 
     try:
         for batch in journal.batches():
             tell(batch.evaluations, seconds=batch.seconds, scored=batch.scored, replayed=True)
-        if first is not None and not archive.history:
-            given = first()
-            found = [
-                _evaluated(objectives, Proposal(genes), Request(i, genes), outcome)
-                for i, (genes, outcome) in enumerate(given)
-            ]
-            record(found, {i: outcome.blob for i, (_, outcome) in enumerate(given)}, 0)
         while barren < _BARREN_BATCHES and (archive.trained == 0 or deadline() > 0):
+            if given := free(archive) if free is not None else ():
+                start = len(archive.evaluations)
+                found = [
+                    _evaluated(objectives, Proposal(genes), Request(start + i, genes), outcome)
+                    for i, (genes, outcome) in enumerate(given)
+                ]
+                record(found, {start + i: outcome.blob for i, (_, outcome) in enumerate(given)}, 0)
+                continue
             scored = strategy.scored
             accepted, rejected = _propose(strategy, problem, limits, _next_count(archive, batch_size, evaluations))
             if rejected and not accepted and not archive.trained:

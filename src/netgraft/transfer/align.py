@@ -1,26 +1,20 @@
-"""What of an earlier root a task starts from: columns matched by name and kind, and the root's numbers carried over.
+"""How the columns of a target and of a source correspond: by name and kind.
 
-A matched column is of the source's kind and has its categories and bins, because the source has seen more rows; it
-stays standardised as the target's rows are, so the bins' edges move to the target's scale, which is exact for
-piecewise-linear bins. A new column starts neutral: nothing reads its tokens yet. A column that the target lacks is
-taken as missing, and what the source computes from a missing value goes into its biases. Another target gets a new
-head: the source's outputs times a matrix.
+A matched column is of the source's kind and has its categories, because the source has seen more rows; it stays
+standardised as the target's rows are. Its bins have edges of both. A column that the target lacks is taken as missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from netgraft.errors import TransferError
-from netgraft.root import FINEST_BINS, Architecture, Basis, Cut, NestedRoot, cut_architecture
-from netgraft.root.stack import fresh
+from netgraft.root import FINEST_BINS, Architecture, Basis
 from netgraft.runtime import Column, Encoding
 from netgraft.runtime.encoding import MISSING_TIME, FloatArray
 
@@ -64,6 +58,27 @@ def align(source: Encoding, target: Encoding) -> Alignment:
     Raises:
         TransferError: no column is shared.
     """
+    theirs, shared = {column.name: column for column in source.columns}, _shared(source, target)
+    columns = tuple(_merged(theirs[c.name], c) if c.name in shared else c for c in target.columns)
+    _, arrays = _numeric_features(source, target, columns, shared)
+    return _aligned(source, Encoding(columns, *arrays), shared)
+
+
+def align_with(source: Encoding, encoding: Encoding) -> Alignment:
+    """Return how an encoding, as it is, corresponds to a source's: what only the source's kind would give is missing.
+
+    Raises:
+        TransferError: no column is shared.
+    """
+    return _aligned(source, encoding, _shared(source, encoding))
+
+
+def _shared(source: Encoding, target: Encoding) -> tuple[str, ...]:
+    """Return the names of the columns that two encodings share.
+
+    Raises:
+        TransferError: there is none.
+    """
     theirs = {column.name: column for column in source.columns}
     shared = tuple(c.name for c in target.columns if c.name in theirs and alike(theirs[c.name].kind, c.kind))
     if not shared:
@@ -71,10 +86,13 @@ def align(source: Encoding, target: Encoding) -> Alignment:
             "a source must share a column by name and kind with the table, got none of "
             + ", ".join(repr(column.name) for column in target.columns[:8])
         )
-    columns = tuple(_merged(theirs[c.name], c) if c.name in shared else c for c in target.columns)
-    numeric, arrays = _numeric_features(source, target, columns, shared)
-    code_columns, slots = _category_slots(source, columns, shared)
-    encoding = Encoding(columns, *arrays)
+    return shared
+
+
+def _aligned(source: Encoding, encoding: Encoding, shared: tuple[str, ...]) -> Alignment:
+    """Return how an encoding corresponds to a source's in the shared columns."""
+    numeric, _ = _numeric_features(source, encoding, encoding.columns, shared)
+    code_columns, slots = _category_slots(source, encoding.columns, shared)
     old, scale = numeric != NEW, encoding.scale.astype(np.float64)
     center = np.append(source.center, 0.0)[numeric]  # what is new takes the number appended
     slope = np.where(old, np.append(source.scale, 1.0)[numeric] / scale, 1.0)
@@ -88,7 +106,7 @@ def align(source: Encoding, target: Encoding) -> Alignment:
         code_columns,
         source.apply(filled(source, {}, 1)).numeric[0],
         shared,
-        tuple(c.name for c in target.columns if c.name not in shared),
+        tuple(c.name for c in encoding.columns if c.name not in shared),
         tuple(c.name for c in source.columns if c.name not in shared),
     )
 
@@ -137,14 +155,16 @@ def _category_slots(
     for column in columns:
         if not column.has_code:
             continue
-        size = len(column.vocabulary) + 1
         q = places.get(column.name, NEW) if column.name in shared else NEW
         found.append(q)
+        if q == NEW:
+            slots.append(np.full(len(column.vocabulary) + 1, NEW, np.int64))
+            continue
         # a category that the source never saw starts as its unknown one
-        known = np.arange(size) if q != NEW else np.full(size, NEW)
-        if q != NEW:
-            known = starts[q] + np.where(known < source.cardinalities[q], known, 0)
-        slots.append(known.astype(np.int64))
+        theirs, known = source.code_columns[q].codes, np.zeros(len(column.vocabulary) + 1, np.int64)
+        for word, code in column.codes.items():
+            known[code] = theirs.get(word, 0)
+        slots.append(starts[q] + known)
     return np.array(found, np.int64), tuple(slots)
 
 
@@ -166,7 +186,10 @@ def filled(encoding: Encoding, raw: Mapping[str, NDArray[Any]], rows: int) -> di
 
 
 def aligned_basis(source: Basis, target: Basis, alignment: Alignment) -> Basis:
-    """Return the target's basis with the source's edges for matched features, on the target's scale.
+    """Return the target's basis with edges of the source added for matched features, on the target's scale.
+
+    The source's edges tell where values may lie that the target's few rows lack, so the outermost are kept, and half of
+    the others at most, where they lie among the target's own.
 
     Args:
         source: finest, piecewise-linear, of the source's root.
@@ -175,104 +198,39 @@ def aligned_basis(source: Basis, target: Basis, alignment: Alignment) -> Basis:
     """
     if not target.edges:
         return target
-    moved = [
-        target.edges[j] if i == NEW else _rising(source.edges[i] * alignment.slope[j] + alignment.shift[j])
-        for j, i in enumerate(alignment.numeric)
-    ]
-    return replace(target, edges=tuple(moved))
+    found = []
+    for j, i in enumerate(alignment.numeric.tolist()):
+        own = target.edges[j]
+        if i != NEW:
+            moved = source.edges[i][source.chosen(i, FINEST_BINS // 2)] * alignment.slope[j] + alignment.shift[j]
+            theirs = _near(np.asarray(moved, np.float64), float(own[0]), float(own[-1]))
+            kept = own[target.chosen(j, FINEST_BINS - len(theirs))]
+            own = _rising(np.sort(np.concatenate([kept, theirs])))
+        found.append(own)
+    return replace(target, edges=tuple(found))
+
+
+def _near(edges: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Return the edges within bounds and, on either side of them, the two nearest and the last."""
+    below, above = edges[edges < low], edges[edges > high]
+    kept = [below[:1], below[-2:], edges[(edges >= low) & (edges <= high)], above[:2], above[-1:]]
+    return np.unique(np.concatenate(kept))
 
 
 def _rising(edges: NDArray[np.float64]) -> FloatArray:
-    """Return edges in float32, apart by at least a step of it: as many bins as there were."""
-    rising = edges.astype(np.float32)
-    for k in range(1, len(rising)):
-        rising[k] = max(rising[k], np.nextafter(rising[k - 1], np.float32(np.inf)) + np.float32(1e-6))
-    return rising
+    """Return sorted edges in float32 without those that hardly differ from the one before; at least two."""
+    rising = np.asarray(edges, np.float32)
+    least = 1e-6 * max(1.0, float(np.abs(rising).max()))
+    kept = [float(rising[0])]
+    for edge in rising[1:].tolist():
+        if edge - kept[-1] > least:
+            kept.append(edge)
+    if len(kept) == 1:
+        kept.append(kept[0] + least * 2)
+    return np.array(kept, np.float32)
 
 
-@dataclass(frozen=True)
-class Head:
-    """What a target makes of a source's outputs: ``outputs @ matrix + bias``.
-
-    Attributes:
-        matrix: float32 [c of the source, c of the target].
-        bias: float32 [c of the target].
-    """
-
-    matrix: FloatArray
-    bias: FloatArray
-
-
-def class_head(source: tuple[Any, ...], target: tuple[Any, ...]) -> Head:
-    """Return the head for other classes: those that both have keep their outputs, new ones start at zero."""
-    matrix = np.zeros((len(source), len(target)), np.float32)
-    places = {str(label): i for i, label in enumerate(source)}  # a number in one file may be a text in another
-    for j, label in enumerate(target):
-        if str(label) in places:
-            matrix[places[str(label)], j] = 1
-    return Head(matrix, np.zeros(len(target), np.float32))
-
-
-def affine_head(slope: float, bias: float) -> Head:
-    """Return the head that moves and scales one output."""
-    return Head(np.array([[slope]], np.float32), np.array([bias], np.float32))
-
-
-def grafted_architecture(root: NestedRoot, alignment: Alignment, cut: Cut, outputs: int) -> Architecture:
-    """Return the architecture of a cut of a source's root over the target's columns."""
-    smaller = cut_architecture(root.recipe.architecture, cut)
-    if not len(alignment.numeric):
-        smaller = replace(smaller, basis="linear", bins=1, token=1)
-    return replace(smaller, numeric=len(alignment.numeric), slots=alignment.encoding.cardinalities, outputs=outputs)
-
-
-def grafted(
-    root: NestedRoot, alignment: Alignment, basis: Basis, cut: Cut, head: Head, seed: np.random.Generator
-) -> dict[str, NDArray[np.float32]]:
-    """Return the parameters of a cut of a source's deployed root over the target's columns, by name.
-
-    With no new and no missing column and the identity as the head it computes what the source computes.
-
-    Args:
-        root: the source's, of one member.
-        alignment: of its encoding and the target's.
-        basis: of the target, as `aligned_basis` gives it.
-        cut: how much of the root.
-        head: of the target.
-        seed: for the embeddings of new columns.
-    """
-    a = grafted_architecture(root, alignment, cut, head.matrix.shape[1])
-    theirs = root.recipe.architecture
-    given = {name: value[-1] for name, value in root.parameters.items()}
-    made = {name: value for name, value in fresh(a, basis, seed).items() if name in ("projection", "categories")}
-    old = alignment.numeric != NEW
-    if "projection" in made:
-        made["projection"][old] = given["projection"][alignment.numeric[old]]
-    if "categories" in made and "categories" in given:
-        rows = np.concatenate(alignment.slots)
-        made["categories"][rows != NEW] = given["categories"][rows[rows != NEW]]
-    places = _token_places(alignment, theirs)
-    silent, absent = _absent_tokens(root, alignment, given)
-
-    def carried(weights: FloatArray) -> FloatArray:
-        """Return what reads tokens, rows of new tokens zero."""
-        rows = weights[np.maximum(places, 0)]
-        return np.where((places != NEW)[:, None], rows, 0).astype(np.float32)
-
-    for layer, (before, width) in enumerate(pairwise((a.tokens, *cut.widths)), start=1):
-        weight, bias = given[f"weight_{layer}"][:, :width], given[f"bias_{layer}"][:width]
-        made[f"weight_{layer}"] = carried(weight) if layer == 1 else weight[:before].copy()
-        made[f"bias_{layer}"] = bias + absent @ weight[silent] if layer == 1 else bias.copy()
-    for depth in range(cut.depth + 1):
-        if depth:
-            made[f"head@{depth}"] = given[f"head@{depth}"][:, : cut.widths[depth - 1]] @ head.matrix
-        skip = given[f"skip@{depth}"]
-        made[f"head_bias@{depth}"] = (given[f"head_bias@{depth}"] + absent @ skip[silent]) @ head.matrix + head.bias
-        made[f"skip@{depth}"] = carried(skip) @ head.matrix
-    return {name: np.ascontiguousarray(value, np.float32) for name, value in made.items()}
-
-
-def _token_places(alignment: Alignment, theirs: Architecture) -> IntArray:
+def token_places(alignment: Alignment, theirs: Architecture) -> IntArray:
     """Return the source's token of each of the target's, or `NEW`; int64 [D]."""
     within = np.arange(theirs.token)
     numeric = np.where((alignment.numeric == NEW)[:, None], NEW, alignment.numeric[:, None] * theirs.token + within)
@@ -280,27 +238,3 @@ def _token_places(alignment: Alignment, theirs: Architecture) -> IntArray:
     columns = alignment.code_columns[:, None]
     named = np.where(columns == NEW, NEW, first + columns * theirs.category + within)
     return np.concatenate([numeric.ravel(), named.ravel()]).astype(np.int64)
-
-
-def _absent_tokens(
-    root: NestedRoot, alignment: Alignment, given: Mapping[str, FloatArray]
-) -> tuple[IntArray, FloatArray]:
-    """Return the source's tokens of columns that the target lacks, and their values for a missing cell."""
-    a = root.recipe.architecture
-    lost = np.setdiff1d(np.arange(a.numeric), alignment.numeric)
-    if a.basis == "linear":
-        numeric = alignment.absent[:, None]
-    else:
-        values = root.basis.values(torch.from_numpy(alignment.absent[None]))[:, :, 0].numpy()  # [d, finest bins]
-        map_ = np.eye(FINEST_BINS, dtype=np.float32)[None] if a.bins == FINEST_BINS else root.basis.refinement(a.bins)
-        fine = map_[..., : a.bins] @ given["projection"]  # [d, finest bins, token]
-        numeric = np.einsum("db,dbt->dt", values, fine)
-    tokens = [lost[:, None] * a.token + np.arange(a.token)]
-    found = [numeric[lost]]
-    if a.slots:
-        starts = np.concatenate([[0], np.cumsum(a.slots)[:-1]]).astype(np.int64)
-        gone = np.setdiff1d(np.arange(len(a.slots)), alignment.code_columns)
-        tokens.append(a.numeric * a.token + gone[:, None] * a.category + np.arange(a.category))
-        found.append(given["categories"][starts[gone]])
-    places = np.concatenate([t.ravel() for t in tokens]).astype(np.int64)
-    return places, np.concatenate([f.ravel() for f in found]).astype(np.float32)

@@ -4,7 +4,7 @@ Negative transfer, a start that makes the result worse than none, is common betw
 "Characterizing and Avoiding Negative Transfer", define it by this comparison). The rows that judge come from repeated
 splits that follow the target's groups. What is compared is what a search goes on with: the mixture of all learners and
 the mixture of those that use no source. The rows are few, so the gain must exceed its own standard error, and 2 % of
-the loss: with more learners one is a little better by chance.
+the loss: with more learners one is a little better by chance. Nor may the error be larger, where that is not the loss.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def judge(ours: Candidate, cold: Candidate, others: Sequence[Candidate] = ()) ->
     gains = np.asarray(cold.losses, np.float64) - ours.losses
     if not gains.mean() > _LEAST_SHARE * np.mean(cold.losses):  # also where it is no number
         return Verdict("refused", f"sources hardly help on held-out rows; errors: {told}", ordered)
+    if ours.error > cold.error:
+        return Verdict("refused", f"sources lower the loss on held-out rows, but not the error: {told}", ordered)
     if gains.mean() < _STANDARD_ERRORS * gains.std() / np.sqrt(len(gains)):
         return Verdict(
             "refused", f"the gain is within the noise of {len(gains)} held-out rows; errors: {told}", ordered

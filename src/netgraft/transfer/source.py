@@ -20,8 +20,8 @@ from netgraft.root import NestedRoot, root_from_parts
 from netgraft.runtime import Column, Encoding, Inputs, Model
 from netgraft.runtime.encoding import FloatArray
 from netgraft.runtime.model import mix
-from netgraft.transfer.files import ARCHIVE, MODEL, ROOT, ROWS
-from netgraft.transfer.start import NEW, alike, filled
+from netgraft.transfer.align import NEW, alike, filled
+from netgraft.transfer.files import ARCHIVE, FRONT, MODEL, ROOT, ROWS
 
 _TARGET = "__target"
 _BLOCK_ROWS = 16_384
@@ -71,6 +71,7 @@ class Source:
         root: the nested root, or None where its search grew none.
         rows: what was kept of its rows, or None.
         tried: its archive: genes, error and size of what was trained, the least error first.
+        front: the networks of its front, each as a model.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Source:
     root: NestedRoot | None
     rows: KeptRows | None
     tried: tuple[dict[str, Any], ...]
+    front: tuple[Model, ...] = ()
 
     def answer(self, encoding: Encoding) -> Callable[[Inputs], FloatArray]:
         """Return a function that gives the source's outputs on rows of another encoding.
@@ -170,7 +172,6 @@ def load_source(library: LibraryPort, entry: Entry, measure: str, distance: floa
     Raises:
         LibraryError: a file of the entry is missing, damaged or not what a source has; the text names the entry.
     """
-    picked = f"{MODEL}/{entry.facts.get('picked')}"
 
     def tensors(name: str) -> dict[str, NDArray[Any]]:
         return dict(safetensors.numpy.load(library.read(entry, name)))
@@ -178,16 +179,20 @@ def load_source(library: LibraryPort, entry: Entry, measure: str, distance: floa
     def value(name: str) -> Any:
         return json.loads(library.read(entry, name))
 
+    def point(name: str) -> Model:
+        return Model.from_parts(value(f"{MODEL}/{name}.json"), tensors(f"{MODEL}/{name}.safetensors"))
+
     try:
-        model = Model.from_parts(value(f"{picked}.json"), tensors(f"{picked}.safetensors"))
-        root = None
+        model, root = point(str(entry.facts.get("picked"))), None
         if f"{ROOT}.json" in entry.files:
             root = root_from_parts(value(f"{ROOT}.json"), tensors(f"{ROOT}.safetensors"))
         rows = KeptRows.from_parquet(library.read(entry, ROWS)) if ROWS in entry.files else None
         tried = tuple(value(ARCHIVE)) if ARCHIVE in entry.files else ()
+        found = value(FRONT)["points"] if FRONT in entry.files else []
+        front = tuple(point(str(each["root"])) for each in found if each["family"] == "network")
     except LibraryError:
         raise
     except (KeyError, TypeError, ValueError, SafetensorError, pl.exceptions.PolarsError) as error:
         told = " ".join(str(error).split())
         raise LibraryError(f"the entry {entry.name!r} must hold a model that can be a source, got: {told}") from error
-    return Source(entry.name, measure, distance, model, root, rows, tried)
+    return Source(entry.name, measure, distance, model, root, rows, tried, front)

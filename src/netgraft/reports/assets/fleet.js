@@ -1,18 +1,3 @@
-// Sorts the table of domains: numbers by value, others by text, cells without a value last whichever way.
+// Starts the page of a fleet: its tables can be sorted.
 
-function compareCells(a, b, up) {
-  const [left, right] = [a, b].map((cell) => (cell.dataset.sort === undefined ? cell.textContent : cell.dataset.sort));
-  if (left === '' || right === '') return (left === '') - (right === '');
-  const numeric = a.classList.contains('number');
-  const order = numeric ? Number(left) - Number(right) : left.localeCompare(right, 'en', { numeric: true });
-  return up ? order : -order;
-}
-
-for (const table of document.querySelectorAll('table.sortable')) {
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.querySelector('button')?.addEventListener('click', () => {
-    const up = head.getAttribute('aria-sort') !== 'ascending';
-    heads.forEach((each) => each.setAttribute('aria-sort', each !== head ? 'none' : up ? 'ascending' : 'descending'));
-    body.append(...[...body.rows].sort((a, b) => compareCells(a.cells[column], b.cells[column], up)));
-  }));
-}
+for (const table of document.querySelectorAll('table.sortable')) sortByHeads(table);

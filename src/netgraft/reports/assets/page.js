@@ -13,7 +13,7 @@ function start() {
     if (inPlot && mark) mark.focus({ preventScroll: true });
   };
   attempt('front', () => { plot = frontPlot(data, choose); });
-  attempt('points', () => sortableTable(choose));
+  attempt('points', () => pointsTable(choose));
   attempt('use', copyButtons);
   attempt('chosen', () => markChosen(data));
   attempt('history', () => historyPlot(data));
@@ -52,28 +52,14 @@ function shellWord(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
-function sortableTable(choose) {
+function pointsTable(choose) {
   const table = byId('points-table');
   if (!table) return;
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.querySelector('button').addEventListener('click', () => {
-    const up = head.getAttribute('aria-sort') !== 'ascending';
-    heads.forEach((each) => each.setAttribute('aria-sort', each === head ? (up ? 'ascending' : 'descending') : 'none'));
-    body.append(...[...body.rows].sort((a, b) => (compareCells(a.cells[column], b.cells[column], up))));
-  }));
-  body.addEventListener('click', (event) => {
+  sortByHeads(table);
+  table.tBodies[0].addEventListener('click', (event) => {
     const row = event.target.closest('tr');
     if (row) choose(row.dataset.id);
   });
-}
-
-// Numbers by value and others by text; cells without a value last, whichever way.
-function compareCells(a, b, up) {
-  const [left, right] = [a, b].map((cell) => (cell.dataset.sort === undefined ? cell.textContent : cell.dataset.sort));
-  if (left === '' || right === '') return (left === '') - (right === '');
-  const numeric = a.classList.contains('number');
-  const order = numeric ? Number(left) - Number(right) : left.localeCompare(right, 'en', { numeric: true });
-  return up ? order : -order;
 }
 
 function copyButtons() {

@@ -18,7 +18,7 @@ from netgraft.search.evaluation import Evaluation, Proposal
 from netgraft.search.front import non_dominated, ranks
 from netgraft.search.space import Genes
 from netgraft.search.strategies.acquisition import attained, choose, places, reaches
-from netgraft.search.strategies.breeding import Breeder
+from netgraft.search.strategies.breeding import Breeder, Child
 from netgraft.search.strategies.candidates import Candidates, Key, key
 from netgraft.search.strategies.scale import CheapScale
 from netgraft.search.strategies.strategy import Setup
@@ -40,7 +40,8 @@ _EXPLORED_SHARE = 0.1
 class Nested:
     """Starts from the front of the scores and improves the front of the errors.
 
-    Candidates that came with weights (in the state ``scored``) are trained on before any other: that is quick.
+    Candidates that came with weights (in the state ``scored``) are trained on before any other: that is quick. Those
+    that come later are parents in the batch of the first front of the scores.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -49,17 +50,22 @@ class Nested:
         self._candidates = Candidates(setup)
         self._done: list[Evaluation] = []
         self._free: list[Evaluation] = []
+        self._late: list[Evaluation] = []
         self._batch = 0
         self._trained = 0
         self._asks = 0
+        self._has_given = False
 
     def ask(self, n: int) -> list[Proposal]:
         """Return up to n candidates: given ones, then hand-made ones and the front of the scores, later offspring."""
         rng = generator(self._setup.seed, "strategy", self._batch, self._asks)
         self._asks += 1
-        if self._trained == 0 and (given := self._given(n, rng)):
-            return given if self._asks == 1 else []
-        proposals = self._offspring(n, rng) if self._done and self._trained > bool(self._free) else self._first(n, rng)
+        if self._trained < self._rounds():
+            given = [] if self._has_given else self._given(n, rng)
+            self._has_given = self._has_given or bool(given)
+            if self._has_given:
+                return given
+        proposals = self._offspring(n, rng) if self._done and self._trained > self._rounds() else self._first(n, rng)
         for proposal in proposals:
             self._candidates.claim(proposal.genes)
         rest = self._candidates.fresh(n - len(proposals), rng) if len(proposals) < n else []
@@ -71,15 +77,33 @@ class Nested:
         """Take in the errors of a batch."""
         self._candidates.tell(evaluations)
         self._done += [evaluation for evaluation in evaluations if evaluation.state == "done"]
-        self._free += [evaluation for evaluation in evaluations if evaluation.state == "scored"]
+        given = self._late if self._trained else self._free
+        given += [evaluation for evaluation in evaluations if evaluation.state == "scored"]
         self._trained += any(evaluation.state not in ("scored", "rejected") for evaluation in evaluations)
         self._batch += 1
         self._asks = 0
+        self._has_given = False
+
+    def _rounds(self) -> int:
+        """Return in how many batches what came with weights is trained on before anything else is tried."""
+        return max((int(evaluation.details.get("rounds", 1)) for evaluation in self._free), default=0)
 
     def _given(self, n: int, rng: np.random.Generator) -> list[Proposal]:
-        """Return the front of what came with weights, to be trained on, where it meets the limits."""
-        children = Breeder(self._setup, self._candidates, rng).continued(self._free, n)
-        return [Proposal(c.genes, c.parent) for c in children if self._candidates.excess(c.genes) == 0.0]
+        """Return the front of what came with weights, to be trained on, where it meets the limits; later children too.
+
+        Nothing is scored for them: in these rounds a score may have to be paid for first.
+        """
+        breeder, known = Breeder(self._setup, self._candidates, rng), [*self._free, *self._done]
+        count = round(_CONTINUED_SHARE * n) if self._trained else n
+        found = [c for c in breeder.continued(known, count) if self._candidates.excess(c.genes) == 0.0]
+        for child in found:
+            self._candidates.claim(child.genes)
+        if self._trained:
+            found += breeder.offspring(known, n - len(found))
+        elif self._setup.varied is not None:
+            others = [(self._setup.varied(child.genes), child.parent) for child in found[: n - len(found)]]
+            found += [Child(genes, parent) for genes, parent in others if genes is not None]
+        return [Proposal(child.genes, child.parent) for child in found]
 
     def _score(self, candidates: Sequence[Genes]) -> np.ndarray:
         """Return the problem's estimates [n]; what is not finite counts as 1."""
@@ -106,7 +130,9 @@ class Nested:
             pool += children
         kept = min(len(starts), (n + 1) // 2)
         first = [Proposal(pool[i], None, float(scores[i])) for i in range(kept)]
-        first += [Proposal(child.genes, child.parent) for child in breeder.continued(self._done, n // 4)]
+        late = [e for e in self._late if self._candidates.excess(e.genes) == 0.0]
+        parents, count = [*self._done, *late], n // 2 if late else n // 4
+        first += [Proposal(child.genes, child.parent) for child in breeder.continued(parents, count)]
         chosen = self._spread(pool, scores, n)
         picked = [Proposal(breeder.settled(pool[i], starts), None, float(scores[i])) for i in chosen]
         return _distinct([*first, *(item for item in picked if self._candidates.is_new(item.genes))])[:n]

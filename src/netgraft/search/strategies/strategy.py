@@ -52,6 +52,7 @@ class Setup:
         bounds: the smallest and largest value of an objective over the space, where known; observed otherwise.
         continued: gives the genes under which a trained candidate is trained on from its own weights, or None when that
             is not worth it.
+        varied: returns the genes under which a candidate with weights is trained on in another way, or None.
     """
 
     space: Space
@@ -62,6 +63,7 @@ class Setup:
     unscored: frozenset[str] = frozenset()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     continued: Callable[[Genes], Genes | None] | None = None
+    varied: Callable[[Genes], Genes | None] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
