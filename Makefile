@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := src tests benchmarks
+SOURCES := src tests benchmarks examples
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
