@@ -15,6 +15,7 @@ NAMES = {
     "fleet": "50 domains: time per domain as the library grows; one worker and two, local and Ray",
     "library_index": "time to list and to rank 100,000 entries of a library",
     "similarity_speed": "the linear-time similarity of latent Gaussians against the double loop",
+    "slicing_speed": "steps of the radio network against mobile-env, TD3 against Stable-Baselines3, a whole study",
 }
 
 
