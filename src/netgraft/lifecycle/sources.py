@@ -20,11 +20,13 @@ from netgraft.records import canonical_json
 from netgraft.search import Journal
 from netgraft.tables import Task
 from netgraft.transfer.align import align, alike
+from netgraft.transfer.guard import Verdict
 from netgraft.transfer.source import Source, load_source
 
 # Where a journal holds which sources a search began with, and what was decided on them.
 _BEGUN_FROM, _DECIDED = "begun from", "decided on"
 _AUTO_SOURCES = 3
+_NO_BETTER = "no network of the sources does better than a constant on held-out rows"
 # Entries that front.json lists, and that its map of distances holds.
 _SHOWN, _MAPPED = 30, 12
 
@@ -130,6 +132,8 @@ class Sources:
             raise JournalError(f"the entries {shown} must be those that the search began with to resume, got others")
         #: networks that the search can begin with at once; without any the sources are decided on before it begins
         self.carried = [] if self.offer is None else carried_fronts(self.offer.prepared, self.offer.sources)
+        if self.offer is not None and not self.carried and any(source.front for source in self.offer.sources):
+            self.offer, self._verdict = None, Verdict("refused", _NO_BETTER, ())
         self._told: dict[str, Any] | None = None
         self.prepared = prepared if self.offer is None else self.offer.prepared
         if not self.carried:
