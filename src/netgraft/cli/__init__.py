@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import typer
 
-from netgraft.cli import demo, device, evaluate, export, library, predict, report, search
+from netgraft.cli import demo, device, evaluate, export, library, predict, report, search, slicing
 from netgraft.errors import NetgraftError
 
 __all__ = ["app", "main"]
@@ -35,6 +35,7 @@ app.command("export")(export.export)
 app.command("report")(report.report)
 app.add_typer(device.app, name="device")
 app.add_typer(library.app, name="library")
+app.add_typer(slicing.app, name="slicing")
 app.command("demo")(demo.demo)
 
 
