@@ -98,6 +98,7 @@ def _learn(
     settings, seed = work.settings, work.learning("new cell exploration")
     steps = settings.transfer_steps
     explore = min(settings.explore_steps, steps - 1) if is_cold else 0
+    noise = settings.noise if is_cold else settings.transfer_noise
     tried = trying(td3, network.new, settings.concentration, seed)
     watch = Watch(
         work,
@@ -117,7 +118,7 @@ def _learn(
         train_steps=steps - explore,
         updates_per_step=settings.updates_per_step,
         explore=dirichlet(settings.concentration, seed=seed),
-        perturb=gaussian_logits(settings.noise, seed=seed, until=steps - explore),
+        perturb=gaussian_logits(noise, seed=seed, until=steps - explore),
         agents=network.new,
         on_step=watch,
     )

@@ -11,7 +11,7 @@ from netgraft.errors import SettingError, unknown_name
 from netgraft.transfer import MEASURES
 
 #: Fields that may be 0.
-_MAY_BE_NONE = ("explore_steps", "noise")
+_MAY_BE_NONE = ("explore_steps", "noise", "transfer_noise")
 _OTHER_RANGES = ("concentration", "source_share")
 #: Default-action samples of a cell at least, as many as a sketch takes.
 _FEWEST_SAMPLES = 20
@@ -35,6 +35,7 @@ class StudySettings:
         source_anneal: own transitions after which none of a batch is the source's; None: it stays.
         concentration: of the Dirichlet distribution of tried shares.
         noise: standard deviation of what is added to the logits of learning agents; it shrinks to 0.
+        transfer_noise: the same for agents that began with a source's model: they lose more by trying.
         measure: of similarity, by which sources are chosen (eq. 10).
         generalist_updates: of the agents that learn from all sources before their cell goes on from them.
         generalist_rows: transitions that they learn from, of each source.
@@ -57,6 +58,7 @@ class StudySettings:
     source_anneal: int | None = None
     concentration: float = 2.0
     noise: float = 0.6
+    transfer_noise: float = 0.4
     measure: str = "energy"
     generalist_updates: int = 10_000
     generalist_rows: int = 2_000

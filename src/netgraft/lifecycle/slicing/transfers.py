@@ -88,6 +88,7 @@ def _transfer(work: SeedWork, sources: Sequence[PolicySource], mode: str) -> Ten
     for cell, source in enumerate(sources):
         transfer_policy(td3, replay, cell, source, mode, mix=mix_of(work))
     watch = Watch(work, td3, settings.transfer_steps)
+    noise = settings.transfer_noise if mode in ("model", "integrated") else settings.noise
     history = train(
         env,
         td3,
@@ -96,7 +97,7 @@ def _transfer(work: SeedWork, sources: Sequence[PolicySource], mode: str) -> Ten
         explore_steps=0,
         train_steps=settings.transfer_steps,
         updates_per_step=settings.updates_per_step,
-        perturb=gaussian_logits(settings.noise, seed=work.learning("transfer noise"), until=settings.transfer_steps),
+        perturb=gaussian_logits(noise, seed=work.learning("transfer noise"), until=settings.transfer_steps),
         on_step=watch,
     )
     return {
