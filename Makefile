@@ -42,11 +42,13 @@ test: lint types apt
 test-all: lint types apt
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest </dev/null
 
-# A browser for the tests of the report, a database server for those of the library; without them they are skipped.
+# A browser for the tests of the report, a database server for those of the library, a web server for those of chunks;
+# without them they are skipped.
 # Nothing is installed without root.
 apt:
 	@wanted=""; \
 	command -v chromium >/dev/null 2>&1 || wanted="chromium"; \
+	command -v nginx >/dev/null 2>&1 || wanted="$$wanted nginx-light"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 		wanted="$$wanted postgresql"; \
 	if [ -n "$$wanted" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \

@@ -10,7 +10,17 @@
     ├── TableError          the data: a table, a column, a target
     ├── ModelError          the publisher: a model folder that is damaged or of another format
     ├── JournalError        the caller: a journal of another table, format or setting
-    └── LibraryError        the caller: a library that is missing, locked, damaged or out of reach, a name that is taken
+    ├── LibraryError        the caller: a library that is missing, locked, damaged or out of reach, a name that is taken
+    ├── TransferError       the caller: a source that cannot serve as a start
+    └── DeliveryError       a model on its way to a device
+        ├── SituationError  the caller: a situation with an unknown key or a value out of range
+        ├── BudgetError     the caller: no cut fits the situation, or its data budget is used up
+        ├── TokenError      the caller: a token is missing, expired or of another scope
+        ├── StorageError    the device: its folder is in use, full or damaged
+        ├── LinkError       the link: unreachable, refused, timed out, cut short
+        ├── TrustError      the publisher: keys or signatures that are not enough
+        ├── HeadError       the publisher: a head that is forged, expired, rolled back or says what cannot be
+        └── ChunkError      the publisher or the link: bytes that fail their hash, size or form
 
 The text of an error says what is required, then what came, with the value. All of them mean that the input is wrong:
 the command line prints the text as one line and exits 2. Anything else that escapes is a fault of Netgraft (exit 1).
@@ -60,6 +70,42 @@ class LibraryError(NetgraftError):
 
 class TransferError(NetgraftError):
     """A source cannot serve as a start for the task."""
+
+
+class DeliveryError(NetgraftError):
+    """A model cannot get to a device, or not in this form."""
+
+
+class SituationError(DeliveryError):
+    """A situation has an unknown key or a value out of range."""
+
+
+class BudgetError(DeliveryError):
+    """No cut fits the situation, or its data budget is used up."""
+
+
+class TokenError(DeliveryError):
+    """A token is missing, expired, forged or of another scope."""
+
+
+class StorageError(DeliveryError):
+    """A device's folder is in use, full or damaged."""
+
+
+class LinkError(DeliveryError):
+    """The network failed: unreachable, refused, timed out or cut short."""
+
+
+class TrustError(DeliveryError):
+    """Keys or signatures are not enough to be trusted."""
+
+
+class HeadError(DeliveryError):
+    """A head is damaged, forged, expired, rolled back, or says what cannot be."""
+
+
+class ChunkError(DeliveryError):
+    """Bytes of a chunk fail their hash, their size or their form."""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

@@ -30,7 +30,18 @@ def pack(kind: str, tensors: Tensors, facts: dict[str, Any]) -> bytes:
         facts: plain JSON.
     """
     metadata = {"format": kind, "version": str(FORMAT), "facts": canonical_json(facts, indent=None)}
-    return safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata)
+    stored = safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata)
+    return _in_order(stored)
+
+
+def _in_order(stored: bytes) -> bytes:
+    """Return a safetensors file with its metadata in order: the library writes them in another one each time."""
+    (length,) = struct.unpack("<Q", stored[:8])
+    header = json.loads(stored[8 : 8 + length])
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
+    padded = text + b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(padded)) + padded + stored[8 + length :]
 
 
 def unpack(kind: str, data: bytes) -> tuple[Tensors, dict[str, Any]]:

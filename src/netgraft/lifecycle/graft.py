@@ -86,8 +86,8 @@ class Offer:
     sources: tuple[Source, ...]
 
 
-def offer_of(prepared: Prepared, sources: Sequence[Source]) -> tuple[Offer | None, Verdict]:
-    """Return what sources offer a task, or None when none can serve, and the verdict for that case.
+def offer_of(prepared: Prepared, sources: Sequence[Source]) -> Offer | Verdict:
+    """Return what sources offer a task, or a refusal when none can serve.
 
     Args:
         prepared: the task on its own.
@@ -95,10 +95,10 @@ def offer_of(prepared: Prepared, sources: Sequence[Source]) -> tuple[Offer | Non
     """
     usable, refused = _usable(prepared, sources)
     if not usable:
-        return None, Verdict("refused", "; ".join(refused) or "there is no source", ())
+        return Verdict("refused", "; ".join(refused) or "there is no source", ())
     main, alignment = usable[0]
     theirs = _by_source(with_encoding(prepared, alignment.encoding), main, alignment)
-    return Offer(theirs, main, alignment, tuple(source for source, _ in usable)), Verdict("refused", "", ())
+    return Offer(theirs, main, alignment, tuple(source for source, _ in usable))
 
 
 def decided(offer: Offer, *, seconds: float | None, is_settled: bool = False) -> tuple[Graft | None, Verdict]:

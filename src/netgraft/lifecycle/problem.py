@@ -104,21 +104,13 @@ class NetworkProblem:
     _place: int = field(default=0, init=False)
     _scores: dict[Cut, float] = field(default_factory=dict, init=False, repr=False)
     _universal: Universal | None = field(default=None, init=False, repr=False)
-    _is_decided: bool = field(default=True, init=False, repr=False)
-    _has_carried: bool = field(default=True, init=False, repr=False)
     _is_warm: bool = field(default=False, init=False, repr=False)
     _has_cuts: bool = field(default=False, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Leave the sources undecided: what they offer for nothing comes first."""
-        self._is_decided = self.sources is None
-        self._has_carried = self.sources is None or not self.sources.carried
-
     def decide(self) -> None:
         """Decide on the sources, if that has not been done, and start from what is accepted."""
-        if self._is_decided or self.sources is None:
+        if self.graft is not None or self.sources is None:
             return
-        self._is_decided = True
         self.graft = self.sources.decide()
         if self.graft is None:
             return
@@ -187,10 +179,8 @@ class NetworkProblem:
         the cuts of the nested root.
         """
         scored = [evaluation for evaluation in archive.evaluations if evaluation.state == "scored"]
-        if not self._has_carried:
-            self._has_carried = True
-            if not archive.evaluations and (found := self._carried()):
-                return found
+        if not archive.evaluations and (found := self._carried()):
+            return found
         rounds = len({evaluation.batch for evaluation in archive.evaluations if evaluation.trained})
         self._is_warm = rounds < _CARRIED_ROUNDS and any("source" in evaluation.details for evaluation in scored)
         if self._has_cuts or self._is_warm:
@@ -200,10 +190,9 @@ class NetworkProblem:
 
     def _carried(self) -> list[tuple[Genes, Outcome]]:
         """Return the non-dominated networks of the sources' fronts, carried over to the task."""
-        assert self.sources is not None
         found = []
         batch = min(128, len(self.prepared.data.train_rows))
-        for network in self.sources.carried:
+        for network in self.sources.carried if self.sources is not None else ():
             genes = self._genes_of(network.architecture, batch, _CARRIED_RATE, _CARRIED_DECAY, _CARRIED_DISTILL)
             if genes is not None:
                 told = {"source": network.source, "rounds": _CARRIED_ROUNDS}

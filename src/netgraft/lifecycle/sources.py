@@ -12,7 +12,7 @@ import numpy as np
 from netgraft.errors import JournalError, TransferError
 from netgraft.library import Entry, Library
 from netgraft.lifecycle.carried import carried_fronts
-from netgraft.lifecycle.graft import Graft, decided, offer_of
+from netgraft.lifecycle.graft import Graft, Offer, decided, offer_of
 from netgraft.lifecycle.origin import labels_of, rows_hash
 from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.ranking import SKETCH_MEASURE, RankedSource, Sketches, expected_gains
@@ -122,7 +122,9 @@ class Sources:
         self._ranked = self._sketches.ranked()
         names = wanted if begun is None else begun["names"]
         self._sources = sources_for(library, prepared.task, names, self._ranked)
-        self.offer, self._verdict = offer_of(prepared, self._sources)
+        offered = offer_of(prepared, self._sources)
+        self.offer = offered if isinstance(offered, Offer) else None
+        self._verdict = Verdict("refused", "", ()) if isinstance(offered, Offer) else offered
         columns = None if self.offer is None else self.offer.prepared.reading
         if begun is None:
             begun = {"names": [source.name for source in self._sources], "columns": columns}

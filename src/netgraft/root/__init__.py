@@ -1,6 +1,7 @@
 """The nested model for tables: cuts, networks, joint and batched training, teachers, extraction and export."""
 
 from netgraft.root.basis import FINEST_BINS, Basis, quantile_edges, random_frequencies, tree_basis
+from netgraft.root.bits import PLANES, Bits
 from netgraft.root.boosting import GrownTrees, fit_trees, fixed_feature, teacher_outputs
 from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Data, Fold, SoftRows, fold_weights, resample_columns
@@ -21,8 +22,10 @@ from netgraft.runtime.network import Architecture
 
 __all__ = [
     "FINEST_BINS",
+    "PLANES",
     "Architecture",
     "Basis",
+    "Bits",
     "Cut",
     "Data",
     "Fold",

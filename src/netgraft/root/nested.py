@@ -25,6 +25,7 @@ from torch import Tensor
 
 from netgraft.errors import ModelError, SettingError
 from netgraft.root.basis import Basis
+from netgraft.root.bits import Bits, bits_of, common_step, rounded
 from netgraft.root.cut import Cut, cut_architecture
 from netgraft.root.data import Batch, Batches, Data
 from netgraft.root.extract import cut_parameters, to_network
@@ -62,6 +63,7 @@ class NestedRecipe:
         width_choices: units a layer of a cut may have.
         learning_rate, weight_decay, batch: of AdamW.
         wiring: ``square`` or ``shells``.
+        bits: how it learns to do with fewer bits, or None; then, as with ``shells``, the layers of a cut share a shell.
     """
 
     architecture: Architecture
@@ -70,6 +72,7 @@ class NestedRecipe:
     weight_decay: float = 1e-4
     batch: int = 256
     wiring: str = "square"
+    bits: Bits | None = None
 
     def __post_init__(self) -> None:
         """Check the wiring.
@@ -79,6 +82,13 @@ class NestedRecipe:
         """
         if self.wiring not in WIRINGS:
             raise SettingError(f"a wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
+
+    @property
+    def shells(self) -> tuple[tuple[int, ...], ...]:
+        """Return the units of each layer in each shell, the innermost first; the last is the whole root."""
+        widths = self.architecture.widths
+        choices = sorted({width for width in self.width_choices if width < max(widths, default=0)})
+        return (*(tuple(min(width, most) for most in widths) for width in choices), widths)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ def extract(root: NestedRoot, cut: Cut, fold: int = -1) -> Network:
 def root_to_json(root: NestedRoot) -> dict[str, Any]:
     """Return what is stored of a root beside its tensors."""
     recipe = asdict(root.recipe) | {"architecture": root.recipe.architecture.to_json()}
+    del recipe["bits"]  # of use while it is trained only
     recipe["width_choices"] = list(recipe["width_choices"])
     return {"format": 1, "recipe": recipe, "basis": root.basis.kind, "edges": [len(e) for e in root.basis.edges]}
 
@@ -227,6 +238,7 @@ class NestedTraining:
         self._batches = Batches(data, recipe.batch, child_seed(seed, "nested batches"), soft=soft_share > 0)
         self._cuts = generator(seed, "nested cuts")
         self._fold = torch.arange(len(data.folds)).repeat(len(starts))
+        self._step_size: Tensor | None = None
         self._forwards: dict[Cut, Forward] = {}
         self._bases = {basis.kind: basis}
         #: For each check while training: seconds since it began, and the error of each start's best state so far.
@@ -271,6 +283,10 @@ class NestedTraining:
             if done >= _LARGEST_ALONE and not sorted_:
                 self._sort_units()
                 sorted_ = True
+            if self._recipe.bits is not None and self._step_size is None and done >= self._recipe.bits.start:
+                # states of before are not on the grid
+                self._step_size = common_step(self._optimiser.parameters, self._recipe.bits.planes)
+                best_error[:] = np.inf
             if checks and done >= checks[0]:
                 best, best_error = self._better(best, best_error)
                 checks.pop(0)
@@ -303,7 +319,8 @@ class NestedTraining:
     def _step(self, factor: float, *, alone: bool) -> None:
         """Take one optimiser step on the largest cut, and on smaller ones unless alone."""
         batch = self._batches.next()
-        parameters = self._wired()
+        wired = self._wired()
+        parameters = self._on_grid(wired, 0)
         tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
         largest = self._outputs(parameters, tokens, self.largest)
         total_loss = self._loss(largest, batch, None)
@@ -311,8 +328,29 @@ class NestedTraining:
             taught = soft_targets(largest.detach(), len(self._fold), self._data.is_classification)
             cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
             for cut in cuts:
+                if self._step_size is not None:
+                    parameters = self._on_grid(wired, self._random_plane())
+                    tokens = self._forward(self.largest).tokens(parameters, batch.numeric, batch.codes)
                 total_loss = total_loss + self._loss(self._outputs(parameters, tokens, cut), batch, taught)
+        if self._step_size is not None and self._recipe.bits is not None and self._recipe.bits.rate > 0:
+            total_loss = total_loss + self._recipe.bits.rate * bits_of(wired, self._step_size)
         self._optimiser.step(total_loss, factor)
+
+    def _on_grid(self, parameters: dict[str, Tensor], lowest: int) -> dict[str, Tensor]:
+        """Return the parameters with the planes from the lowest on, once the grid is there."""
+        if self._step_size is None or self._recipe.bits is None:
+            return parameters
+        return rounded(parameters, self._step_size, lowest, self._recipe.bits.planes)
+
+    @property
+    def grid_step(self) -> FloatArray | None:
+        """Return the step of the finest plane of each copy [copies], or None while nothing is rounded."""
+        return None if self._step_size is None else self._step_size.numpy()
+
+    def _random_plane(self) -> int:
+        """Return a lowest plane such that at least two planes are left."""
+        assert self._recipe.bits is not None
+        return int(self._cuts.integers(0, self._recipe.bits.planes - 1))
 
     def _loss(self, outputs: Tensor, batch: Batch, taught: Tensor | None) -> Tensor:
         """Return the loss of one cut summed over copies: on labels and soft rows; half on what it is taught, if any.
@@ -356,9 +394,11 @@ class NestedTraining:
         return self._forward(cut).from_tokens(sliced, tokens, None)
 
     def random_cut(self, generator_: np.random.Generator) -> Cut:
-        """Return a cut drawn evenly over depths and, per layer, over the width choices that fit."""
+        """Return a cut drawn evenly over depths and, per layer or for all layers, over the width choices that fit."""
         whole = self._recipe.architecture.widths
         depth = int(generator_.integers(0, len(whole) + 1))
+        if self._recipe.bits is not None:
+            return Cut(depth, self._recipe.shells[int(generator_.integers(len(self._recipe.shells)))][:depth])
         fitting = [[w for w in self._recipe.width_choices if w <= most] for most in whole[:depth]]
         return Cut(depth, tuple(int(generator_.choice(widths)) for widths in fitting))
 
@@ -366,7 +406,8 @@ class NestedTraining:
     def errors(self, cuts: Sequence[Cut], start: int = 0) -> FloatArray:
         """Return the validation error of cuts of one start's root, on about 2,048 validation rows; [len(cuts)]."""
         first, folds = start * len(self._data.folds), len(self._data.folds)
-        parameters = {name: value[first : first + folds] for name, value in self._wired().items()}
+        wired = self._on_grid(self._wired(), 0)
+        parameters = {name: value[first : first + folds] for name, value in wired.items()}
         most = _SCORED_ROWS // self._data.judges
         rows = [spread(fold.validation, most) for fold in self._data.folds if len(fold.validation)]
         merged: list[list[np.ndarray]] = [[] for _ in cuts]
