@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import typer
 
-from netgraft.cli import demo, device, evaluate, export, library, predict, report, search, slicing
+from netgraft.cli import demo, device, evaluate, export, library, predict, publish, report, search, slicing
 from netgraft.errors import NetgraftError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ app.command("report")(report.report)
 app.add_typer(device.app, name="device")
 app.add_typer(library.app, name="library")
 app.add_typer(slicing.app, name="slicing")
+app.command("publish")(publish.publish)
 app.command("demo")(demo.demo)
 
 
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
+    except ModuleNotFoundError as error:
+        return _lacking(error)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to say, and nobody to say it to
         return 1
@@ -84,6 +87,16 @@ def _told(text: object) -> int:
     """Print what is wrong with the input in one line."""
     print(f"netgraft: error: {' '.join(str(text).split())}", file=sys.stderr)
     return 2
+
+
+def _lacking(error: ModuleNotFoundError) -> int:
+    """Print which package is missing: the base installation fetches and runs models only."""
+    if (error.name or "netgraft").startswith("netgraft"):
+        return _fault(error)
+    return _told(
+        f"the package {error.name!r} is required for this command, got an installation without it: "
+        "pip install 'netgraft[full]'"
+    )
 
 
 def _fault(error: Exception) -> int:

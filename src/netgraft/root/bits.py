@@ -18,8 +18,8 @@ from torch import Tensor
 from netgraft.errors import SettingError
 
 #: Magnitude planes of the grid; with the sign, a number has one bit more.
-PLANES = 8
-_FEWEST_PLANES = 2
+PLANES = 9
+_FEWEST_PLANES, _MOST_PLANES = 2, 15
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,16 @@ class Bits:
     """How a nested root learns to do with fewer bits.
 
     Attributes:
-        planes: magnitude planes of the grid, 2 to 8.
+        planes: magnitude planes of the grid, 2 to 15.
         start: share of the training after which weights are rounded.
         rate: strength of the pull towards weights that cost fewer bits, in units of the loss per bit of a weight.
+        step: of the finest plane, or None to take it from the weights when rounding begins.
     """
 
     planes: int = PLANES
     start: float = 0.5
     rate: float = 0.0
+    step: float | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -42,10 +44,12 @@ class Bits:
         Raises:
             SettingError: one is out of range.
         """
-        if not _FEWEST_PLANES <= self.planes <= PLANES:
-            raise SettingError(f"planes must be {_FEWEST_PLANES} to {PLANES}, got {self.planes}")
+        if not _FEWEST_PLANES <= self.planes <= _MOST_PLANES:
+            raise SettingError(f"planes must be {_FEWEST_PLANES} to {_MOST_PLANES}, got {self.planes}")
         if not 0 <= self.start < 1 or not self.rate >= 0:
             raise SettingError(f"start must be in [0, 1) and rate >= 0, got {self.start} and {self.rate}")
+        if self.step is not None and not self.step > 0:
+            raise SettingError(f"a step must be > 0, got {self.step}")
 
 
 def is_coded(name: str) -> bool:

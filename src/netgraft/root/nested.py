@@ -284,9 +284,8 @@ class NestedTraining:
                 self._sort_units()
                 sorted_ = True
             if self._recipe.bits is not None and self._step_size is None and done >= self._recipe.bits.start:
-                # states of before are not on the grid
-                self._step_size = common_step(self._optimiser.parameters, self._recipe.bits.planes)
-                best_error[:] = np.inf
+                self._step_size = self._grid(self._recipe.bits)
+                best_error[:] = np.inf  # states of before are not on the grid
             if checks and done >= checks[0]:
                 best, best_error = self._better(best, best_error)
                 checks.pop(0)
@@ -342,15 +341,21 @@ class NestedTraining:
             return parameters
         return rounded(parameters, self._step_size, lowest, self._recipe.bits.planes)
 
+    def _grid(self, bits: Bits) -> Tensor:
+        """Return the step of the finest plane of each copy; [copies]."""
+        if bits.step is not None:
+            return torch.full((len(self._fold),), bits.step)
+        return common_step(self._optimiser.parameters, bits.planes)
+
     @property
     def grid_step(self) -> FloatArray | None:
         """Return the step of the finest plane of each copy [copies], or None while nothing is rounded."""
         return None if self._step_size is None else self._step_size.numpy()
 
     def _random_plane(self) -> int:
-        """Return a lowest plane such that at least two planes are left."""
+        """Return a lowest plane such that about half of the planes are left: with fewer no cut is of use."""
         assert self._recipe.bits is not None
-        return int(self._cuts.integers(0, self._recipe.bits.planes - 1))
+        return int(self._cuts.integers(0, self._recipe.bits.planes // 2 + 1))
 
     def _loss(self, outputs: Tensor, batch: Batch, taught: Tensor | None) -> Tensor:
         """Return the loss of one cut summed over copies: on labels and soft rows; half on what it is taught, if any.

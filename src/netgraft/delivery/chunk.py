@@ -1,0 +1,220 @@
+"""Chunks: immutable bytes that hold some cells, addressed by their SHA-256.
+
+A chunk is checked from the outside in: its size, its hash, the size of its content, the hash of its content, its form.
+Only then do the cells count. A tolerant chunk holds raw cells and is checked for its size alone: its bits may be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from netgraft.delivery.codec import RangeReader, RangeWriter, compress, expand
+from netgraft.delivery.planes import (
+    BitReader,
+    Bits,
+    Cell,
+    Cells,
+    pack_cell,
+    pack_raw,
+    read_cell,
+    read_raw,
+    size_bounds,
+    split_cell,
+)
+from netgraft.errors import ChunkError
+from netgraft.records import sha256_hex
+from netgraft.runtime.grid import Codes
+
+MOST_BYTES = 65_536
+MOST_DECODED = 1 << 24
+Codec = Literal["raw", "zstd", "range"]
+Protection = Literal["exact", "tolerant"]
+
+
+@dataclass(frozen=True)
+class ChunkRow:
+    """What the head says about a chunk.
+
+    Attributes:
+        sha256: of its bytes, 64 hexadecimal digits; its address.
+        bytes: how many it has.
+        decoded_sha256: of the bytes of its cells in order.
+        decoded_bytes: how many these are.
+        codec: how they are made smaller.
+        protection: ``exact``, or ``tolerant`` of wrong bits.
+        cells: the regions and planes it holds, in order.
+    """
+
+    sha256: str
+    bytes: int
+    decoded_sha256: str
+    decoded_bytes: int
+    codec: Codec
+    protection: Protection
+    cells: tuple[Cell, ...]
+
+
+def encode_chunk(
+    cells: Sequence[Cell],
+    codes: Mapping[int, Codes],
+    *,
+    codecs: Sequence[str] = ("zstd",),
+    signs: frozenset[Cell] | None = None,
+) -> tuple[ChunkRow, bytes]:
+    """Return a chunk of some cells: what the head says about it, and its bytes.
+
+    Args:
+        cells: regions and planes in order.
+        codes: by region, int32 signed magnitudes.
+        codecs: ways that may be used; the smallest result is taken, raw if none is smaller.
+        signs: None for an exact chunk; for a tolerant one, the cells that begin with signs.
+    """
+    if signs is not None:
+        whole = b"".join(pack_raw(codes[r], p, signs=(r, p) in signs) for r, p in cells)
+        return _row(cells, whole, whole, "raw", "tolerant"), whole
+    whole = b"".join(pack_cell(codes[r], p) for r, p in cells)
+    best: tuple[bytes, Codec] = (whole, "raw")
+    if "zstd" in codecs and len(small := compress(whole)) < len(best[0]):
+        best = small, "zstd"
+    if "range" in codecs and len(small := _range(cells, codes)) < len(best[0]):
+        best = small, "range"
+    return _row(cells, whole, best[0], best[1], "exact"), best[0]
+
+
+def decode_chunk(row: ChunkRow, data: bytes, cells: Cells) -> bool:
+    """Add the cells of a chunk to those that are known, all of them or none.
+
+    Args:
+        row: what the head says about it.
+        data: its bytes.
+        cells: what is known so far; the chunk's cells must come next.
+
+    Returns:
+        Whether the bytes are those that the head names: always for an exact chunk.
+
+    Raises:
+        ChunkError: size, hash, content or form are wrong, or cells before these are missing.
+    """
+    whole = check_bytes(row, data)
+    if row.protection == "tolerant":
+        _read_tolerant(row, data, cells)
+        return whole
+    known = cells.begun(row.cells)
+    if row.codec == "range":
+        runs = 2 * len(row.cells)
+        content = _read_range(row, RangeReader(data, runs), known)
+        _check_content(row, content)
+    else:
+        content = data if row.codec == "raw" else expand(data, row.decoded_bytes)
+        _check_content(row, content)
+        _read_content(row, content, known)
+    cells.take(known)
+    return True
+
+
+def decode_content(row: ChunkRow, content: bytes, cells: Cells) -> None:
+    """Add the cells of an exact chunk whose decoded bytes came by another way than its own encoding.
+
+    Raises:
+        ChunkError: size, hash or form are wrong, or cells before these are missing.
+    """
+    _check_content(row, content)
+    known = cells.begun(row.cells)
+    _read_content(row, content, known)
+    cells.take(known)
+
+
+def check_bytes(row: ChunkRow, data: bytes) -> bool:
+    """Check the size and the hash of a chunk's bytes before anything reads them; return whether the hash is right.
+
+    Raises:
+        ChunkError: the size is wrong, or the hash of an exact chunk.
+    """
+    if len(data) != row.bytes:
+        raise ChunkError(f"chunk {row.sha256[:12]} must have {row.bytes} bytes, got {len(data)}")
+    found = sha256_hex(data)
+    if found != row.sha256 and row.protection == "exact":
+        raise ChunkError(f"chunk {row.sha256[:12]} must have this SHA-256, got {found[:12]}")
+    return found == row.sha256
+
+
+def content_bounds(
+    cells: Sequence[Cell], sizes: Sequence[int], *, signs: frozenset[Cell] | None = None
+) -> tuple[int, int]:
+    """Return the fewest and the most bytes that cells can have; ``signs`` as in `encode_chunk`."""
+    raw = signs is not None
+    each = [size_bounds(sizes[r], raw=raw, signs=raw and (r, p) in (signs or ())) for r, p in cells]
+    return sum(least for least, _ in each), sum(most for _, most in each)
+
+
+def _row(cells: Sequence[Cell], content: bytes, data: bytes, codec: Codec, protection: Protection) -> ChunkRow:
+    """Return what the head says about a chunk."""
+    return ChunkRow(sha256_hex(data), len(data), sha256_hex(content), len(content), codec, protection, tuple(cells))
+
+
+def _check_content(row: ChunkRow, content: bytes) -> None:
+    """Check the decoded bytes.
+
+    Raises:
+        ChunkError: size or hash are wrong.
+    """
+    if len(content) != row.decoded_bytes:
+        raise ChunkError(f"chunk {row.sha256[:12]} must hold {row.decoded_bytes} bytes, got {len(content)}")
+    found = sha256_hex(content)
+    if found != row.decoded_sha256:
+        raise ChunkError(
+            f"chunk {row.sha256[:12]} must hold bytes of SHA-256 {row.decoded_sha256[:12]}, got {found[:12]}"
+        )
+
+
+def _read_content(row: ChunkRow, content: bytes, cells: Cells) -> None:
+    """Read decoded bytes into the cells."""
+    bits = BitReader(content)
+    for cell in row.cells:
+        _expect(cells, cell)
+        read_cell(cells, cell, bits)
+    bits.finish()
+
+
+def _read_range(row: ChunkRow, bits: RangeReader, cells: Cells) -> bytes:
+    """Read a range code into the cells and return the decoded bytes."""
+    made: list[bytes] = []
+    for cell in row.cells:
+        _expect(cells, cell)
+        made += [np.packbits(run).tobytes() for run in read_cell(cells, cell, bits)]
+    return b"".join(made)
+
+
+def _read_tolerant(row: ChunkRow, data: bytes, cells: Cells) -> None:
+    """Read raw cells, whatever their bits are."""
+    known = cells.begun(row.cells)
+    bits = BitReader(data, strict=False)
+    for cell in row.cells:
+        _expect(known, cell)
+        read_raw(known, cell, bits)
+    bits.finish()
+    cells.take(known)
+
+
+def _expect(cells: Cells, cell: Cell) -> None:
+    """Check that a cell is the next one of its region.
+
+    Raises:
+        ChunkError: it is not.
+    """
+    if not cells.expects(*cell):
+        raise ChunkError(f"plane {cell[1]} of region {cell[0]} must come after the planes above it, got it before")
+
+
+def _range(cells: Sequence[Cell], codes: Mapping[int, Codes]) -> bytes:
+    """Return cells as a range code."""
+    writer = RangeWriter()
+    for region, plane in cells:
+        runs: tuple[Bits, Bits, Bits] = split_cell(codes[region], plane)
+        for bits, run in zip(runs, ("first", "later", "sign"), strict=True):
+            writer.write(bits, run)
+    return writer.done()

@@ -1,0 +1,198 @@
+"""What a prediction of a cut costs: seconds and joules on a device, bits to a server.
+
+Seconds and joules are modelled by `netgraft.devices` from the figures of the device that a situation names; a device
+without a name, or without figures, costs nobody knows what.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from netgraft.delivery.figures import Figures
+from netgraft.delivery.head import CutRow, Head
+from netgraft.delivery.situation import Situation
+from netgraft.errors import HeadError
+from netgraft.runtime.encoding import Column
+from netgraft.runtime.nested import NestedShape
+from netgraft.runtime.network import Architecture, tensor_shapes
+
+if TYPE_CHECKING:
+    from netgraft.devices import Layer, Profile
+
+_NUMBER_BITS = 32
+_NUMBER_BYTES = 4
+_TIME_BITS = 64
+_ENCODING_NUMBERS = 4  # center, scale, low, high
+_OUTPUT_NUMBERS = {"regression": 5, "classification": 1}
+_SINE_OPERATIONS = 10
+#: Rough counts of additions and multiplications per value, those of `netgraft.root.layers`.
+_ACTIVATION_OPERATIONS = {"relu": 1, "silu": 10, "tanh": 10}
+
+
+def costs_of(situation: Situation, head: Head) -> Callable[[CutRow], tuple[float, float] | None] | None:
+    """Return what one prediction of a cut of a head takes on the situation's device; None where no device is named.
+
+    The function returns seconds and joules, both modelled; joules are 0 where the device's power is unknown.
+
+    Raises:
+        SettingError: the device is no profile of the catalogue.
+    """
+    profile = profile_of(situation)
+    if profile is None:
+        return None
+
+    @functools.cache
+    def cost(depth: int, shell: int, parameters: int, operations: int) -> tuple[float, float]:
+        from netgraft.devices import energy_j, latency_s
+
+        steps = cut_layers(head, depth, shell) or _one_layer(parameters, operations)
+        return latency_s(steps, profile), energy_j(steps, profile)
+
+    return lambda row: cost(row.depth, row.shell, row.parameters, row.operations)
+
+
+def profile_of(situation: Situation) -> Profile | None:
+    """Return the profile of a situation's device; None where it names none.
+
+    Raises:
+        SettingError: it is no profile of the catalogue.
+    """
+    if situation.device is None:
+        return None
+    if isinstance(situation.device, Figures):
+        return situation.device.profile()
+    return _declared(situation.device)
+
+
+def completed(situation: Situation) -> Situation:
+    """Return the situation with what its device implies where it says nothing itself: memory and number formats.
+
+    Raises:
+        SettingError: the device is no profile of the catalogue.
+    """
+    profile = profile_of(situation)
+    if profile is None:
+        return situation
+    memory_bytes = situation.memory_bytes or profile.memory_bytes or None
+    formats = profile.formats if situation.formats is None else situation.formats
+    return replace(situation, memory_bytes=memory_bytes, formats=formats)
+
+
+def raw_bits(head: Head) -> int:
+    """Return the bits of one row of raw inputs: 32 for a number or category, 64 for a date-time."""
+    return sum(_TIME_BITS if column["kind"] == "datetime" else _NUMBER_BITS for column in head.columns)
+
+
+def feature_bits(head: Head, row: CutRow) -> int:
+    """Return the bits of one row of features at the exit of a cut, in float32.
+
+    Those are the units of its last layer, and where the network has a linear path what that path adds to the outputs.
+    """
+    shape = _shape(head)
+    if shape is None:
+        return raw_bits(head)
+    straight = shape.architecture.outputs if shape.architecture.skip else 0
+    units = shape.widths[row.shell][row.depth - 1] if row.depth else shape.architecture.tokens
+    return _NUMBER_BITS * (units + straight)
+
+
+def cut_layers(head: Head, depth: int, shell: int) -> list[Layer]:
+    """Return the steps of a cut as it runs, those that `netgraft.root.layers` has; none for another kind of network."""
+    shape = _shape(head)
+    if shape is None:
+        return []
+    columns = [
+        Column(str(c["name"]), c["kind"], parts=tuple(c["parts"]), indicator=c["indicator"]) for c in head.columns
+    ]
+    steps = [_input(column) for column in columns]
+    steps += _network(shape, shape.cut_architecture(depth, shell), head.output["kind"] == "classification")
+    numbers = _OUTPUT_NUMBERS[head.output["kind"]]
+    last = steps[-1]
+    return [
+        *steps[:-1],
+        replace(last, weights=last.weights + numbers, weight_bytes=last.weight_bytes + _NUMBER_BYTES * numbers),
+    ]
+
+
+def _shape(head: Head) -> NestedShape | None:
+    """Return the shape of a nested table network, None for another kind."""
+    try:
+        shape = head.shape
+    except HeadError:
+        return None
+    return shape if isinstance(shape, NestedShape) else None
+
+
+@functools.cache
+def _declared(name: str) -> Profile:
+    from netgraft.devices import catalogue
+
+    return catalogue.declared(name)
+
+
+def _one_layer(parameters: int, operations: int) -> list[Layer]:
+    """Return a network as one step, where nothing more is known of it."""
+    from netgraft.devices import Layer
+
+    return [Layer("dense", 1, 1, weights=parameters, weight_bytes=_NUMBER_BYTES * parameters, operations=operations)]
+
+
+def _step(kind: str, inputs: int, outputs: int, *, weights: int = 0, operations: int = 0, held: int = 0) -> Layer:
+    from netgraft.devices import Layer
+
+    stored = _NUMBER_BYTES * weights
+    return Layer(kind, inputs, outputs, 1, weights, stored, operations, held=held)  # type: ignore[arg-type]
+
+
+def _input(column: Column) -> Layer:
+    features = len(column.numeric_features)
+    dated = column.kind == "datetime"
+    numbers = _ENCODING_NUMBERS * features
+    return _step(
+        "datetime" if dated else "input", 1, features, weights=numbers, operations=(8 if dated else 4) * features
+    )
+
+
+def _network(shape: NestedShape, a: Architecture, classifies: bool) -> list[Layer]:
+    """Return the steps from encoded features to outputs."""
+    import numpy as np
+
+    bins = np.array(shape.bins, np.int64) if shape.bins else None
+    numbers = {name: int(np.prod(size)) for name, size in tensor_shapes(a, bins).items()}
+    steps = _tokens(a, numbers)
+    straight = a.outputs if a.skip else 0
+    if a.skip:
+        own = numbers["skip"] + (0 if a.depth else numbers["head_bias"])
+        steps.append(_step("dense", a.tokens, a.outputs, weights=own, operations=(2 * a.tokens + 1) * a.outputs))
+    before = a.tokens
+    for layer, width in enumerate(a.widths, start=1):
+        own = numbers[f"weight_{layer}"] + numbers[f"bias_{layer}"]
+        steps.append(_step("dense", before, width, weights=own, operations=(2 * before + 1) * width, held=straight))
+        activating = width * _ACTIVATION_OPERATIONS[a.activation]
+        steps.append(_step("activation", width, width, operations=activating, held=straight))
+        before = width
+    if a.depth:
+        operations = (2 * before + 1) * a.outputs + straight
+        own = numbers["head"] + numbers["head_bias"]
+        steps.append(_step("dense", before, a.outputs, weights=own, operations=operations, held=straight))
+    if classifies:
+        steps.append(_step("softmax", a.outputs, a.outputs, operations=12 * a.outputs))
+    return steps
+
+
+def _tokens(a: Architecture, numbers: dict[str, int]) -> list[Layer]:
+    """Return the steps from encoded features to the inputs of the first layer."""
+    steps = []
+    if "projection" in numbers:
+        total = numbers["projection"] // a.token
+        own = sum(numbers.get(name, 0) for name in ("edges", "frequencies", "bins", "projection"))
+        each = (_SINE_OPERATIONS if a.basis == "periodic" else 2) + 2 * a.token
+        held = len(a.slots)
+        steps.append(_step("piecewise", total, a.numeric * a.token, weights=own, operations=total * each, held=held))
+    if a.slots:
+        q, held = len(a.slots), a.numeric * a.token
+        steps.append(_step("embedding", q, q * a.category, weights=numbers["categories"], held=held))
+    return steps

@@ -1,0 +1,153 @@
+"""From the files of a device's folder back to chunks, models and the version before, without any network.
+
+What a folder holds was verified when it came, and is verified again here by its hashes: a head has the identity that
+the state names, a chunk the hash that the head names. Nothing that was changed on the disk is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.chunk import ChunkRow
+from netgraft.delivery.engine import Live
+from netgraft.delivery.head import unpack_head
+from netgraft.delivery.installing import install, live_of
+from netgraft.delivery.store import DeviceFolder, Installed
+from netgraft.errors import ChunkError, HeadError, ModelError, StorageError
+
+
+def reopened(folder: DeviceFolder, sha256: str) -> Assembly | None:
+    """Return a head that the folder holds, with its first chunk; None where it is gone or damaged."""
+    data = folder.head(sha256)
+    if data is None:
+        return None
+    try:
+        # its signatures were checked when it came, by keys that may have gone since; the state names its identity
+        opened = unpack_head(data, lambda message, signatures: None)
+        return Assembly(opened) if opened.sha256 == sha256 else None
+    except (HeadError, ChunkError):
+        return None
+
+
+def held_chunks(folder: DeviceFolder, assembly: Assembly) -> None:
+    """Add every chunk that the folder holds; what is damaged is removed, so that it is fetched again."""
+    for index, row in enumerate(assembly.opened.head.chunks):
+        if index not in assembly.held:
+            _add_held(folder, assembly, index, row)
+
+
+def keep_contents(folder: DeviceFolder, assembly: Assembly, indices: Iterable[int]) -> None:
+    """Keep chunks that came by a delta, by their decoded bytes, so that the parent's chunks may go one day.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    for index in indices:
+        row = assembly.opened.head.chunks[index]
+        if row.protection == "exact":
+            folder.keep_chunk(row.decoded_sha256, assembly.content(index))
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a device answers with after a start.
+
+    Attributes:
+        live: the model.
+        how: ``whole`` (its files were), ``rebuilt`` (from its chunks) or ``previous`` (the version before).
+    """
+
+    live: Live
+    how: str
+
+
+def restore(folder: DeviceFolder, confidence: float | None = None) -> Restored | None:
+    """Return what the folder can answer with, the last good version at worst; None where nothing was installed yet.
+
+    Args:
+        folder: claimed.
+        confidence: at which rows leave early; None to run every layer for every row.
+
+    Raises:
+        StorageError: something was installed, but neither it nor the version before can be had from the folder.
+    """
+    active = folder.state.active
+    if active is None:
+        return None
+    try:
+        model = folder.model()
+        assert model is not None
+        if confidence is None:
+            return Restored(Live(active.version, active.cut, model, active.memory_bytes), "whole")
+    except ModelError:
+        model = None
+    found = rebuilt(folder, active, confidence, write=model is None)
+    if found is not None:
+        return Restored(found, "whole" if model is not None else "rebuilt")
+    if model is not None:  # early exits need the chunks, answers do not
+        return Restored(Live(active.version, active.cut, model, active.memory_bytes), "whole")
+    return Restored(roll_back(folder, confidence), "previous")
+
+
+def roll_back(folder: DeviceFolder, confidence: float | None = None) -> Live:
+    """Make the last model of the version before the active one again, and return it.
+
+    What was accepted last stays known, so no server can offer less than before; the next fetch offers the newest again.
+
+    Raises:
+        StorageError: there is none, or it cannot be had from the folder.
+    """
+    previous = folder.state.previous
+    if previous is None:
+        raise StorageError(f"a version before the active one is required to go back, got none in {folder.path}")
+    live = rebuilt(folder, previous, confidence, write=True)
+    if live is None:
+        raise StorageError(
+            f"whole chunks of version {previous.version} are required in {folder.path}, got damaged ones"
+        )
+    return live
+
+
+def rebuilt(folder: DeviceFolder, wanted: Installed, confidence: float | None, *, write: bool) -> Live | None:
+    """Return a model made from the chunks of the folder; None where they are gone or damaged.
+
+    Args:
+        folder: claimed.
+        wanted: the model.
+        confidence: at which rows leave early.
+        write: whether to install it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    assembly = reopened(folder, wanted.head)
+    if assembly is None:
+        return None
+    held_chunks(folder, assembly)
+    row = next((cut for cut in assembly.opened.head.cuts if cut.id == wanted.cut), None)
+    if row is None or not assembly.has(row):
+        return None
+    model = assembly.model(row)
+    try:
+        assembly.check(row, model)
+    except ChunkError:
+        return None
+    if write:
+        install(folder, folder.state, assembly.opened, row, model)
+    return live_of(assembly.opened, row, model, assembly, confidence)
+
+
+def _add_held(folder: DeviceFolder, assembly: Assembly, index: int, row: ChunkRow) -> None:
+    exact = row.protection == "exact"
+    data = folder.chunk(row.sha256, exact=exact)
+    content = folder.chunk(row.decoded_sha256) if data is None and exact else None
+    try:
+        if data is not None:
+            assembly.add(index, data)
+        elif content is not None:
+            assembly.add_content(index, content)
+    except ChunkError:
+        if data is not None:
+            folder.forget_chunk(row.sha256)

@@ -1,0 +1,455 @@
+"""The folder of a device: what it holds survives a kill at any moment, and it always has a model that works.
+
+::
+
+    DIR/state.json      what is active, what came before it, what was accepted last; written last, in one rename
+    DIR/front.json      names the active slot; `netgraft predict DIR TABLE` reads it
+    DIR/model/          two slots, ``a`` and ``b``: a new model goes to the one that is not active
+    DIR/heads/SHA-256   signed heads
+    DIR/chunks/SHA-256  chunks, kept the moment they were verified
+    DIR/lock            held while a client works in the folder; the system lets go of it when the client dies
+
+Rules the module keeps: every file is written aside and renamed into place; nothing that the active or the previous
+version needs is ever removed; a path is joined only with names this module made or with 64 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netgraft.delivery.trust import TrustState
+from netgraft.errors import ModelError, OutputError, StorageError, TrustError
+from netgraft.records import canonical_json, sha256_hex, write_bytes, write_json
+from netgraft.runtime import Model, load, save
+
+FORMAT = 1
+SLOTS = ("a", "b")
+#: What must stay free beyond the bytes that are about to be written.
+SPARE_BYTES = 65_536
+_STATE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS, _ASIDE = (
+    "state.json", "front.json", "lock", "model", "heads", "chunks", ".model.new",
+)  # fmt: skip
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A model that a device can answer with.
+
+    Attributes:
+        head: SHA-256 of the head it was made from.
+        version: of the head.
+        cut: id of the cut.
+        slot: ``a`` or ``b``.
+        accuracy: 1 - error, as the head says.
+        memory_bytes: while it runs, as the head says.
+    """
+
+    head: str
+    version: int
+    cut: str
+    slot: str
+    accuracy: float
+    memory_bytes: int
+
+    @staticmethod
+    def from_json(value: Any) -> Installed:
+        """Return what was stored as JSON values.
+
+        Raises:
+            StorageError: a field is missing or malformed.
+        """
+        try:
+            found = Installed(
+                str(value["head"]),
+                int(value["version"]),
+                str(value["cut"]),
+                str(value["slot"]),
+                float(value["accuracy"]),
+                int(value["memory_bytes"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"an installed model must have every field, got none for {error}") from error
+        if found.slot not in SLOTS or not _SHA256.fullmatch(found.head):
+            raise StorageError(f"an installed model must have the slot a or b and a head, got {found.slot!r}")
+        return found
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What a device remembers.
+
+    Attributes:
+        name: of the model; empty before the first fetch.
+        trust: what was accepted last.
+        active: what answers now.
+        previous: the last model of the version before.
+        target: SHA-256 of the head that is being fetched, or was last.
+        spent_bytes: that came over the network for the target so far.
+    """
+
+    name: str = ""
+    trust: TrustState = field(default_factory=TrustState)
+    active: Installed | None = None
+    previous: Installed | None = None
+    target: str | None = None
+    spent_bytes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "active": None if self.active is None else asdict(self.active),
+            "previous": None if self.previous is None else asdict(self.previous),
+            "target": self.target,
+            "spent_bytes": self.spent_bytes,
+            "trust": self.trust.to_json(),
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> DeviceState:
+        """Return the state stored by `to_json`.
+
+        Raises:
+            StorageError: it is of another format, or a field is missing or malformed.
+        """
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            raise StorageError(f"a device's state of format {FORMAT} is required, got something else")
+        try:
+            active, previous, target = value["active"], value["previous"], value["target"]
+            if target is not None and not _SHA256.fullmatch(target):
+                raise StorageError(f"a target must be 64 hexadecimal digits, got {target[:40]!r}")
+            return DeviceState(
+                str(value["name"]),
+                TrustState.from_json(value["trust"]),
+                None if active is None else Installed.from_json(active),
+                None if previous is None else Installed.from_json(previous),
+                target,
+                int(value["spent_bytes"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(f"a device's state must have every field, got: {error}") from error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a folder found.
+
+    Attributes:
+        chunks: how many chunks have their hash.
+        damaged: names of the files that have not.
+        works: whether the active model can be loaded; also when there is none.
+    """
+
+    chunks: int
+    damaged: tuple[str, ...]
+    works: bool
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes can still be written to the disk of a folder."""
+    return shutil.disk_usage(path).free
+
+
+@contextmanager
+def device_folder(path: Path, *, free: Callable[[Path], int] = free_bytes) -> Iterator[DeviceFolder]:
+    """Claim the folder of a device for as long as the context lasts; it is made if need be.
+
+    Args:
+        path: of the folder.
+        free: returns the free bytes of its disk.
+
+    Raises:
+        StorageError: another client works in it, it is no device's folder but holds something, it is damaged, or it
+            cannot be written.
+    """
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        foreign = [entry.name for entry in path.iterdir()] if not (path / _LOCK).exists() else []
+        if foreign:
+            raise StorageError(f"a new or empty folder or one of a device is required, got {path} with {foreign[0]!r}")
+        handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise StorageError(
+                f"a folder that no other client uses is required, got {path}, in use by process {holder}"
+            ) from error
+        with _writing(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield DeviceFolder(path, free)
+    finally:
+        os.close(handle)
+
+
+class DeviceFolder:
+    """The folder of a device, claimed by `device_folder`. One thread at a time may change it."""
+
+    def __init__(self, path: Path, free: Callable[[Path], int] = free_bytes) -> None:
+        """Open a folder whose lock is held.
+
+        Args:
+            path: of the folder.
+            free: returns the free bytes of its disk.
+
+        Raises:
+            StorageError: its state is damaged.
+        """
+        self.path = path
+        self._free = free
+        self.state = self._read_state()
+        self._settle()
+
+    def record(self, state: DeviceState) -> None:
+        """Write the state, in one rename.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with _writing(self.path):
+            write_json(self.path / _STATE, state.to_json())
+        self.state = state
+
+    def head(self, sha256: str) -> bytes | None:
+        """Return the bytes of a head as they were kept; its signatures are checked by whoever opens it."""
+        return _read(self._place(_HEADS, sha256))
+
+    def keep_head(self, sha256: str, data: bytes) -> None:
+        """Keep the bytes of a head under its identity.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        self._keep(_HEADS, sha256, data)
+
+    def chunk(self, sha256: str, *, exact: bool = True) -> bytes | None:
+        """Return a chunk that is held, its hash checked; one that was damaged since is removed.
+
+        Args:
+            sha256: of the chunk.
+            exact: False for a chunk that tolerates wrong bits, which may have been kept with some.
+        """
+        path = self._place(_CHUNKS, sha256)
+        data = _read(path)
+        if data is not None and exact and sha256_hex(data) != sha256:
+            path.unlink(missing_ok=True)
+            return None
+        return data
+
+    def keep_chunk(self, sha256: str, data: bytes) -> None:
+        """Keep a chunk that was verified.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self._keep(_CHUNKS, sha256, data)
+
+    def forget_chunk(self, sha256: str) -> None:
+        """Remove a chunk that turned out to be unusable."""
+        self._place(_CHUNKS, sha256).unlink(missing_ok=True)
+
+    def require_space(self, needed_bytes: int) -> None:
+        """Check before any work that the disk has room.
+
+        Raises:
+            StorageError: it has not.
+        """
+        with _writing(self.path):
+            found = self._free(self.path)
+        if found < needed_bytes + SPARE_BYTES:
+            raise StorageError(
+                f"{needed_bytes + SPARE_BYTES} free bytes are required in {self.path}, got {found}; nothing was changed"
+            )
+
+    def free_slot(self) -> str:
+        """Return the slot that is not active."""
+        return SLOTS[1] if self.state.active is not None and self.state.active.slot == SLOTS[0] else SLOTS[0]
+
+    def install(self, model: Model, state: DeviceState, values: Mapping[str, float]) -> None:
+        """Write a model to the slot that is not active and switch to it.
+
+        Args:
+            model: checked.
+            state: in which that slot is active.
+            values: of the model, for ``front.json``.
+
+        Raises:
+            StorageError: something cannot be written; the old model then stays active.
+        """
+        installed = state.active
+        if installed is None or installed.slot != self.free_slot():
+            raise StorageError(f"a model for the slot {self.free_slot()!r} is required, got another")
+        with _writing(self.path):
+            self._write_slot(installed.slot, model)
+            write_json(self.path / _FRONT, front_of(model, state, values))
+        self.record(state)
+
+    def model(self) -> Model | None:
+        """Return the active model; None when there is none.
+
+        Raises:
+            ModelError: its files were damaged or removed.
+        """
+        active = self.state.active
+        return None if active is None else load(self.path / _MODEL, active.slot)
+
+    def collect(self, heads: Iterable[str], chunks: Iterable[str]) -> int:
+        """Remove heads and chunks that nothing needs; return how many files went.
+
+        Args:
+            heads: SHA-256 of those to keep besides the active, the previous and the target's.
+            chunks: SHA-256 of those to keep: of the active, the previous and the target version.
+        """
+        installed = (self.state.active, self.state.previous)
+        pinned = [each.head for each in installed if each is not None] + [self.state.target or ""]
+        kept: dict[str, set[str]] = {_HEADS: {*pinned, *heads}, _CHUNKS: set(chunks)}
+        gone = 0
+        for folder, names in kept.items():
+            for path in _files(self.path / folder):
+                if path.name not in names:
+                    path.unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
+    def check(self) -> Checked:
+        """Return what is damaged; nothing is changed."""
+        files = [path for path in _files(self.path / _CHUNKS) if _SHA256.fullmatch(path.name)]
+        damaged = [path.name for path in files if sha256_hex(path.read_bytes()) != path.name]
+        try:
+            self.model()
+            works = True
+        except ModelError:
+            works = False
+        return Checked(len(files) - len(damaged), tuple(damaged), works)
+
+    def _place(self, folder: str, sha256: str) -> Path:
+        """Return where a head or chunk lies; its name comes from outside, so nothing but digits is joined."""
+        if not _SHA256.fullmatch(sha256):
+            raise StorageError(f"a name of 64 hexadecimal digits is required, got {sha256[:40]!r}")
+        return self.path / folder / sha256
+
+    def _keep(self, folder: str, sha256: str, data: bytes) -> None:
+        with _writing(self.path):
+            write_bytes(self._place(folder, sha256), data)
+
+    def _write_slot(self, slot: str, model: Model) -> None:
+        """Write the files of one slot, then the manifest of both; the other slot's files are not touched."""
+        aside, folder = self.path / _ASIDE, self.path / _MODEL
+        shutil.rmtree(aside, ignore_errors=True)
+        save(aside, {slot: model})
+        manifest = json.loads((aside / "manifest.json").read_bytes())
+        active = self.state.active
+        if active is not None:
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                held = json.loads((folder / "manifest.json").read_bytes())["files"]
+                files = {name: digest for name, digest in held.items() if name.startswith(f"{active.slot}.")}
+                manifest["roots"] = [active.slot, slot]
+                manifest["files"] = dict(sorted({**files, **manifest["files"]}.items()))
+        folder.mkdir(exist_ok=True)
+        for ending in ("json", "safetensors"):
+            (aside / f"{slot}.{ending}").replace(folder / f"{slot}.{ending}")
+        write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode())
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _read_state(self) -> DeviceState:
+        data = _read(self.path / _STATE)
+        if data is None:
+            return DeviceState()
+        try:
+            return DeviceState.from_json(json.loads(data))
+        except (ValueError, RecursionError, TrustError) as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(f"{self.path / _STATE} must be a device's state, got: {error}") from error
+
+    def _settle(self) -> None:
+        """Finish or undo what a killed client had begun: ``front.json`` follows the state."""
+        shutil.rmtree(self.path / _ASIDE, ignore_errors=True)
+        for folder in (_HEADS, _CHUNKS, _MODEL, ""):
+            for path in _files(self.path / folder):
+                if path.name.startswith(".") and path.is_file():
+                    path.unlink(missing_ok=True)
+        active = self.state.active
+        data = _read(self.path / _FRONT)
+        if active is None or data is None:
+            return
+        with suppress(ValueError, KeyError, TypeError, IndexError):
+            if json.loads(data)["points"][0]["root"] == active.slot:
+                return
+        with suppress(ModelError), _writing(self.path):
+            model = load(self.path / _MODEL, active.slot)
+            write_json(self.path / _FRONT, front_of(model, self.state, {"error": 1 - active.accuracy}))
+
+
+def front_of(model: Model, state: DeviceState, values: Mapping[str, float]) -> dict[str, Any]:
+    """Return the content of ``front.json`` of a device: one point, the active model.
+
+    Args:
+        model: active.
+        state: in which it is active.
+        values: at least ``error``; the size is added.
+    """
+    active = state.active
+    assert active is not None
+    point = {
+        "id": active.cut,
+        "family": "network",
+        "root": active.slot,
+        "cut": None,
+        "parameters": model.parameters,
+        "values": {**values, "size": model.size_bytes},
+        "validation": {},
+        "test": None,
+    }
+    return {
+        "format": 1,
+        "task": {
+            "kind": model.output.kind,
+            "target": model.about.get("target"),
+            "metric": model.about.get("metric"),
+            "columns": [column.name for column in model.encoding.columns],
+        },
+        "delivered": {"name": state.name, "version": active.version, "cut": active.cut, "head": active.head},
+        "points": [point],
+        "picked": active.cut,
+    }
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a failed write into an error of the device's folder."""
+    try:
+        yield
+    except OutputError as error:
+        raise StorageError(f"{path} must have room and be writable; the old files stay: {error}") from error
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise StorageError(f"a folder that can be written is required, got {path}: {said}") from error
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StorageError(f"a file that can be read is required, got {path}: {error.strerror}") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

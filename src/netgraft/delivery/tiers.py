@@ -1,0 +1,175 @@
+"""Asks servers, the nearest first, until one gives what is right: bounded retries, counted bytes, a budget that holds.
+
+A device knows one or more servers (edge, local, central) that offer the same. One that fails is left for the next; one
+that answered well is asked first from then on. Waiting grows with each round and is drawn at random, so that a fleet
+that lost its server does not come back all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from netgraft.delivery.transport import Reply, Transport
+from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError
+
+#: Lines and headers of one exchange that are set aside before it begins.
+EXCHANGE_BYTES = 768
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often and how patiently to ask.
+
+    Attributes:
+        attempts: questions at most, over all servers.
+        first_s: longest wait after the first round; it doubles each round.
+        most_s: longest wait at all, also where a server asks for more.
+    """
+
+    attempts: int = 6
+    first_s: float = 0.2
+    most_s: float = 10.0
+
+    def wait_s(self, rounds: int, generator: np.random.Generator) -> float:
+        """Return how long to wait after some rounds over all servers: uniform up to a bound that doubles."""
+        return float(generator.uniform(0, min(self.most_s, self.first_s * 2.0 ** min(rounds, 30))))
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One question that did not give what is right.
+
+    Attributes:
+        kind: ``corrupt`` or a fault of the transport.
+        server: that was asked.
+        text: in words.
+    """
+
+    kind: str
+    server: str
+    text: str
+
+
+class Tiers:
+    """Asks one server after the other. Not for use by several threads."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        servers: Sequence[str],
+        *,
+        sleep: Callable[[float], None],
+        generator: np.random.Generator,
+        retries: Retries | None = None,
+        trouble: Callable[[Trouble], None] = lambda trouble: None,
+    ) -> None:
+        """Begin with nothing received.
+
+        Args:
+            transport: asks one question.
+            servers: their addresses, the nearest first.
+            sleep: waits for seconds.
+            generator: draws the waits.
+            retries: how often and how patiently.
+            trouble: is told of every question that went wrong.
+
+        Raises:
+            SettingError: there is no server, or one is no HTTP address.
+        """
+        if not servers:
+            raise SettingError("a server's address is required, got none")
+        for server in servers:
+            if not server.startswith(("http://", "https://")):
+                raise SettingError(f"a server's address must begin with http:// or https://, got {server!r}")
+        self.servers = tuple(server.rstrip("/") for server in servers)
+        self.received_bytes = 0
+        self.limit_bytes: int | None = None
+        self.trouble = trouble
+        self._transport = transport
+        self._sleep = sleep
+        self._generator = generator
+        self._retries = retries or Retries()
+        self._first = 0
+
+    def ask(
+        self,
+        path: str,
+        *,
+        most_bytes: int,
+        expected_bytes: int = 0,
+        right: Callable[[bytes], str | None] = lambda body: None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """Return what the first server gives that has it and gives it right.
+
+        Args:
+            path: behind a server's address.
+            most_bytes: the largest answer that is read.
+            expected_bytes: what is going to come; 0 where that is not known.
+            right: says what is wrong with an answer, or None.
+            body: JSON to send.
+
+        Raises:
+            BudgetError: the bytes would go beyond the limit.
+            TokenError: a server wants a token, or another one.
+            ChunkError: every answer that came was damaged.
+            LinkError: nothing came, or no server has it.
+        """
+        servers = [*self.servers[self._first :], *self.servers[: self._first]]
+        last: Trouble | None = None
+        without: set[str] = set()
+        for attempt in range(max(self._retries.attempts, len(servers))):
+            server = servers[attempt % len(servers)]
+            if server in without:
+                continue
+            wanted = self._allowed(path, most_bytes, expected_bytes)
+            reply = self._transport.ask(server + path, most_bytes=wanted, body=body)
+            self.received_bytes += reply.received_bytes
+            last = self._judged(reply, server, right, within_budget=wanted == most_bytes)
+            if last is None:
+                self._first = self.servers.index(server)
+                return reply.body
+            self.trouble(last)
+            if last.kind == "missing":
+                without.add(server)
+            if len(without) == len(servers):
+                break
+            if (attempt + 1) % len(servers) == 0:
+                self._sleep(self._wait_s(attempt // len(servers), reply))
+        assert last is not None
+        kind = ChunkError if last.kind == "corrupt" else LinkError
+        raise kind(
+            f"an answer to {path} is required, got none that is right: {last.kind} from {last.server}: {last.text}"
+        )
+
+    def _allowed(self, path: str, most_bytes: int, expected_bytes: int) -> int:
+        """Return how many bytes of an answer may be read."""
+        if self.limit_bytes is None:
+            return most_bytes
+        left = self.limit_bytes - self.received_bytes - EXCHANGE_BYTES
+        if left < max(1, expected_bytes):
+            raise BudgetError(
+                f"{self.received_bytes + expected_bytes + EXCHANGE_BYTES} bytes of data are required for {path}, "
+                f"got a budget of {self.limit_bytes}"
+            )
+        return min(most_bytes, left)
+
+    def _judged(
+        self, reply: Reply, server: str, right: Callable[[bytes], str | None], *, within_budget: bool
+    ) -> Trouble | None:
+        """Return what is wrong with a reply; None when it is right."""
+        if reply.fault == "denied":
+            raise TokenError(f"a token that {server} accepts is required, got the answer {reply.text}")
+        if reply.fault == "large" and not within_budget:
+            raise BudgetError(f"an answer within the data budget of {self.limit_bytes} bytes is required, got more")
+        if reply.fault is not None:
+            return Trouble(reply.fault, server, reply.text)
+        wrong = right(reply.body)
+        return None if wrong is None else Trouble("corrupt", server, wrong)
+
+    def _wait_s(self, rounds: int, reply: Reply) -> float:
+        drawn = self._retries.wait_s(rounds, self._generator)
+        return min(self._retries.most_s, max(drawn, reply.retry_after_s or 0.0))

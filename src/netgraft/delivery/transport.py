@@ -1,0 +1,144 @@
+"""One question over the network and what came of it: an answer or a fault, with every byte counted.
+
+A transport never raises and never asks twice: what to do about a fault is decided once, in `netgraft.delivery.tiers`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import httpx
+
+#: ``missing``: 404. ``denied``: 401 or 403. ``busy``: 429 or 503. ``fault``: any other answer than 200. ``refused``: no
+#: connection. ``timeout``: nothing came in time. ``short``: the connection ended before the answer did. ``large``: more
+#: came than was asked for. ``unreachable``: all else.
+Fault = Literal["missing", "denied", "busy", "fault", "refused", "timeout", "short", "large", "unreachable"]
+_MOST_SAID = 200
+#: An answer that is slower than this after a while is not worth waiting for.
+_PATIENCE_S, _LEAST_BYTES_PER_S = 30.0, 125.0
+_STATUS: dict[int, Fault] = {401: "denied", 403: "denied", 404: "missing", 410: "missing", 429: "busy", 503: "busy"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of a question.
+
+    Attributes:
+        body: of the answer; empty with a fault.
+        received_bytes: over the network in both directions, as far as HTTP shows them: request and answer, with their
+            lines and headers, whatever the outcome.
+        fault: what went wrong; None when the answer is whole.
+        text: what the other side or the system said of the fault.
+        retry_after_s: how long a busy server asks to wait.
+    """
+
+    body: bytes
+    received_bytes: int
+    fault: Fault | None = None
+    text: str = ""
+    retry_after_s: float | None = None
+
+
+class Transport(Protocol):
+    """Asks one question."""
+
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+        """Return what came of a GET, or of a POST of JSON where there is a body.
+
+        Args:
+            url: what is asked for.
+            most_bytes: at which the reading stops.
+            body: JSON.
+        """
+        ...
+
+
+class HttpTransport:
+    """Asks over HTTP with `httpx`, on connections that are kept."""
+
+    def __init__(self, client: httpx.Client, elapsed: Callable[[], float], token: str | None = None) -> None:
+        """Wrap a client.
+
+        Args:
+            client: with its time limits.
+            elapsed: seconds of a clock that never goes back; an answer that drips is given up.
+            token: sent with every question.
+        """
+        self._client, self._elapsed = client, elapsed
+        # compressed answers would make the bytes of the wire and of the body differ
+        self._headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {token}"} if token else {})
+
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+        """Return what came of the question; see `Transport`."""
+        count = _Count()
+        try:
+            return self._asked(url, most_bytes, body, count)
+        except httpx.ConnectTimeout as error:
+            return Reply(b"", count.total, "timeout", _said(error))
+        except httpx.TimeoutException as error:
+            return Reply(b"", count.total, "timeout", _said(error))
+        except httpx.ConnectError as error:
+            return Reply(b"", count.total, "refused", _said(error))
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            return Reply(b"", count.total, "short", _said(error))
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return Reply(b"", count.total, "unreachable", _said(error))
+
+    def _asked(self, url: str, most_bytes: int, body: bytes | None, count: _Count) -> Reply:
+        headers = self._headers | ({"content-type": "application/json"} if body is not None else {})
+        with self._open("GET" if body is None else "POST", url, headers, body, count) as response:
+            parts: list[bytes] = []
+            size, begun_s = 0, self._elapsed()
+            for part in response.iter_raw():
+                parts.append(part)
+                size += len(part)
+                count.total += len(part)
+                if size > most_bytes:
+                    return Reply(b"", count.total, "large", f"more than {most_bytes} bytes")
+                taken_s = self._elapsed() - begun_s
+                if size < (taken_s - _PATIENCE_S) * _LEAST_BYTES_PER_S:
+                    return Reply(b"", count.total, "timeout", f"{size} bytes in {taken_s:.0f} s")
+        content = b"".join(parts)
+        if response.status_code == 200:
+            return Reply(content, count.total)
+        fault = _STATUS.get(response.status_code, "fault")
+        said = content[:_MOST_SAID].decode(errors="replace")
+        return Reply(b"", count.total, fault, f"{response.status_code} {said}", _seconds(response))
+
+    @contextlib.contextmanager
+    def _open(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, count: _Count
+    ) -> Iterator[httpx.Response]:
+        """Open an answer whose lines and headers are counted."""
+        request = self._client.build_request(method, url, headers=headers, content=body)
+        count.total += _header_bytes(request.headers) + len(method) + len(url) + len(body or b"")
+        response = self._client.send(request, stream=True)
+        try:
+            count.total += _header_bytes(response.headers) + 17  # HTTP/1.1 200 OK
+            yield response
+        finally:
+            response.close()
+
+
+@dataclass
+class _Count:
+    """Bytes so far."""
+
+    total: int = 0
+
+
+def _header_bytes(headers: httpx.Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers.raw) + 2
+
+
+def _seconds(response: httpx.Response) -> float | None:
+    """Return the seconds of a Retry-After header; a date there is not read."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _said(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:_MOST_SAID]

@@ -1,0 +1,101 @@
+"""The keys of a library: the publisher's sign heads, the online key signs what a server says about them.
+
+They lie beside the library's files where it is a folder, else in the user's own folder; each is made when it is first
+needed, readable by its owner only. The publisher's key can stay elsewhere, on a machine without a network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from netgraft.delivery.published import Published
+from netgraft.delivery.trust import SigningKey, TrustDocument, newest_trust, sign_trust, trust_chain
+from netgraft.errors import OutputError, TrustError
+from netgraft.library import Library
+from netgraft.records import sha256_hex
+
+PUBLISHER, ONLINE = "publisher.key", "online.key"
+_HOME = "NETGRAFT_HOME"
+_TRUST_DAYS = 3_650
+_DAY_S = 86_400
+
+
+def key_folder(library: Library) -> Path:
+    """Return where the keys of a library lie."""
+    folder = Published.of(library).folder
+    if folder is not None:
+        return folder.parent / "keys"
+    home = Path(os.environ.get(_HOME) or Path.home() / ".config" / "netgraft")
+    return home / "keys" / sha256_hex(library.label.encode())[:16]
+
+
+def publisher_keys(library: Library, given: Sequence[Path] = ()) -> tuple[SigningKey, ...]:
+    """Return the keys that sign heads: the given files, or the library's own.
+
+    Raises:
+        TrustError: a file is no signing key.
+        OutputError: the library's own cannot be written.
+    """
+    return tuple(map(SigningKey.read, given)) or (_own(library, PUBLISHER),)
+
+
+def online_key(library: Library) -> SigningKey:
+    """Return the key that signs stamps.
+
+    Raises:
+        TrustError: the file is no signing key.
+        OutputError: it cannot be written.
+    """
+    return _own(library, ONLINE)
+
+
+def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int, now_s: int) -> TrustDocument:
+    """Return the trust document by which devices judge a library's heads; the first publishing makes it.
+
+    Args:
+        library: that is published.
+        keys: of the publisher.
+        threshold: how many of them must sign, when it is made.
+        now_s: seconds since 1970.
+
+    Raises:
+        TrustError: too few of the keys count in the document that is there, or the threshold cannot be reached.
+    """
+    published = Published.of(library)
+    try:
+        document = newest_trust(published.trust())
+    except TrustError:  # nothing is published yet
+        public = [key.public for key in keys]
+        document = TrustDocument.of(
+            1,
+            now_s + _TRUST_DAYS * _DAY_S,
+            root=public,
+            publisher=public,
+            online=[online_key(library).public],
+            thresholds={"root": threshold, "publisher": threshold},
+        )
+        published.put_trust(trust_chain([sign_trust(document, keys)]))
+        return document
+    role = document.roles["publisher"]
+    able = {key.id for key in keys} & set(role.keys)
+    if len(able) < role.threshold:
+        raise TrustError(
+            f"{role.threshold} key(s) of the publisher of {library.label} are required, got {len(able)} that count"
+        )
+    return document
+
+
+def _own(library: Library, name: str) -> SigningKey:
+    """Return a key of the library's folder, made where there is none."""
+    path = key_folder(library) / name
+    if not path.exists():
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"a folder that can be written is required, got {path.parent}: {error.strerror}"
+            ) from error
+        SigningKey.new().write(path)
+    return SigningKey.read(path)

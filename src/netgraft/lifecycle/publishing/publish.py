@@ -1,0 +1,298 @@
+"""Publishing: an entry of a library becomes a version that devices may download.
+
+The root to ship is grown on the entry's rows, every cut of it is judged on rows that did not train it, and what was
+judged is what goes out, signed. A further version of the same columns starts from the one before, on the same grid.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.build import Built, Recipe, Release, build
+from netgraft.delivery.head import Head, OpenedHead, unpack_head
+from netgraft.delivery.published import Published
+from netgraft.errors import ChunkError, HeadError, SettingError
+from netgraft.library import Entry, Library
+from netgraft.lifecycle.publishing.delivery_root import Before, DeliveryRecipe, Grown, grow_delivery_root
+from netgraft.lifecycle.publishing.entry_rows import entry_task
+from netgraft.lifecycle.publishing.keyring import ensure_trust, publisher_keys
+from netgraft.root import PLANES
+from netgraft.root.calibration import conformal_half_width, fit_temperature
+from netgraft.runtime import Encoding, Model, Output
+from netgraft.runtime.nested import NestedShape, network
+from netgraft.seeds import generator
+from netgraft.tables import Task
+from netgraft.transfer.source import load_source
+
+_DAY_S = 86_400
+_RESAMPLED, _TAIL = 40, 0.025
+_INTERVAL_LEVEL = 0.9
+_CANARIES = 4
+_RECIPE, _CODING = DeliveryRecipe(), Recipe(planes=PLANES)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published.
+
+    Attributes:
+        head: what it says.
+        sha256: its identity.
+        head_bytes: its size, the first chunk included.
+        seconds: what it took.
+    """
+
+    head: Head
+    sha256: str
+    head_bytes: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        head = self.head
+        return {
+            "name": head.name,
+            "version": head.version,
+            "sha256": self.sha256,
+            "parent": head.parent,
+            "expires_s": head.expires_s,
+            "head_bytes": self.head_bytes,
+            "full_bytes": head.full_bytes,
+            "chunks": len(head.chunks),
+            "deltas": {delta.cut: delta.bytes for delta in head.deltas},
+            "cuts": [
+                {
+                    "id": cut.id,
+                    "bytes": cut.bytes,
+                    "accuracy": cut.accuracy,
+                    "low": cut.low,
+                    "high": cut.high,
+                    "operations": cut.operations,
+                    "memory_bytes": cut.memory_bytes,
+                    "chain": cut.chain,
+                }
+                for cut in head.cuts
+            ],
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def publish(
+    library: Library,
+    name: str,
+    *,
+    table: Path | None = None,
+    keys: Sequence[Path] = (),
+    threshold: int = 1,
+    days: float = 365.0,
+    recipe: DeliveryRecipe = _RECIPE,
+    coding: Recipe = _CODING,
+    fresh: bool = False,
+    seed: int = 0,
+    clock: Callable[[], float] = time.time,
+) -> Publication:
+    """Publish an entry of a library and return what devices are offered.
+
+    Args:
+        library: that has the entry, and is published beside its files.
+        name: of the entry.
+        table: its rows, if neither the searched table is there nor rows were kept.
+        keys: files of the publisher's keys; by default the library's own.
+        threshold: how many of them devices require; set by the first publishing.
+        days: until the head expires.
+        recipe: how the root is grown.
+        coding: how it is coded.
+        fresh: whether to grow a new root even where a version before could be gone on from.
+        seed: of all that is drawn.
+        clock: gives the seconds since 1970.
+
+    Raises:
+        SettingError: there is no such entry, or a setting is out of range.
+        TableError: there are no rows to measure with.
+        LibraryError: the entry is damaged.
+        TrustError: the keys do not count.
+        HeadError: the version before is damaged.
+        DeliveryError: the version was taken meanwhile, or the place cannot be written.
+    """
+    if not days > 0:
+        raise SettingError(f"days until a head expires must be > 0, got {days:g}")
+    started, now_s = time.monotonic(), int(clock())
+    entry = library.get(name)
+    source = load_source(library, entry, "", float("nan"))
+    task = entry_task(library, entry, source, table)
+    signing = publisher_keys(library, keys)
+    ensure_trust(library, signing, threshold, now_s)
+    published = Published.of(library)
+    version = max(published.versions(name), default=0) + 1
+    parent = None if fresh else _parent(published, name, source.model.encoding)
+    before = None if parent is None else _before(parent)
+    grown = grow_delivery_root(task, source.model.encoding, source.model.output, recipe, seed=seed, before=before)
+    release = Release(
+        name,
+        version,
+        now_s,
+        now_s + int(days * _DAY_S),
+        about={**source.model.about, "family": "network"},
+        lineage=_lineage(entry, seed),
+        licence=entry.licence,
+    )
+    made = built_from(
+        grown, task, source.model.encoding, source.model.output, release, coding=coding, parent=parent, seed=seed
+    )
+    head = made.pack(signing)
+    opened = published.add(head, made.chunks)
+    return Publication(opened.head, opened.sha256, len(head), time.monotonic() - started)
+
+
+def built_from(
+    grown: Grown,
+    task: Task,
+    encoding: Encoding,
+    output: Output,
+    release: Release,
+    *,
+    coding: Recipe,
+    parent: Assembly | None = None,
+    seed: int = 0,
+) -> Built:
+    """Return a grown root as a head and chunks, judged on the rows that did not train it.
+
+    Raises:
+        HeadError, ModelError: as for `netgraft.delivery.build.build`.
+    """
+    shape, tensors = _shape(grown), _tensors(grown)
+    rows, inputs = grown.judges, grown.data.inputs.take(grown.judges)
+    whole = network(shape, tensors, shape.depth, shape.shells - 1)
+    output = _calibrated(output, whole.outputs(inputs), grown, task)
+
+    def judge(model: Model) -> tuple[float, float, float]:
+        return _accuracy(grown, model, seed)
+
+    order = generator(seed, "canaries").permutation(len(rows))[:_CANARIES]
+    return build(
+        shape,
+        tensors,
+        encoding=encoding,
+        output=output,
+        judge=judge,
+        canaries=inputs.take(order),
+        release=release,
+        recipe=replace(coding, step=grown.step),
+        parent=parent,
+    )
+
+
+def _shape(grown: Grown) -> NestedShape:
+    """Return the shape of a grown root as it is shipped."""
+    recipe, basis = grown.root.recipe, grown.root.basis
+    a = recipe.architecture
+    bins = tuple(int(count) for count in basis.counts(a.bins)) if basis.kind != "linear" else ()
+    return NestedShape(a, recipe.shells, recipe.wiring == "shells", bins)
+
+
+def _tensors(grown: Grown) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a grown root as they are shipped, by name."""
+    a, basis = grown.root.recipe.architecture, grown.root.basis
+    made: dict[str, NDArray[Any]] = {name: value[-1] for name, value in grown.root.parameters.items()}
+    if basis.kind == "linear":
+        made.pop("projection", None)
+        return made
+    stored = basis.tensors(a.bins)
+    counts = stored["bins"]
+    made["projection"] = np.concatenate([made["projection"][j, :count] for j, count in enumerate(counts)])
+    return made | stored
+
+
+def _calibrated(output: Output, outputs: NDArray[np.float32], grown: Grown, task: Task) -> Output:
+    """Return the output with the temperature or the interval of the whole root's outputs [rows, 1, c]."""
+    rows = grown.judges
+    weights = None if task.rows.weights is None else task.rows.weights[rows]
+    if output.kind == "classification":
+        fitted = fit_temperature(outputs, grown.data.target[rows], weights)
+        return replace(output, temperature=float(np.float32(fitted)))
+    values = outputs[:, 0, 0] * output.scale + output.mean
+    values = np.expm1(values) if output.log1p else values
+    residuals = np.abs(np.asarray(grown.y)[rows] - np.clip(values, output.low, output.high))
+    return replace(output, interval=conformal_half_width(residuals, _INTERVAL_LEVEL))
+
+
+def _accuracy(grown: Grown, model: Model, seed: int) -> tuple[float, float, float]:
+    """Return 1 - error on the rows that judge, with a 95 % interval by the bootstrap."""
+    from netgraft.runtime.model import mix
+
+    rows = grown.judges
+    inputs = grown.data.inputs.take(rows)
+    mixed = mix(model.parts, model.mixture, model.output, inputs)
+    drawn = generator(seed, "accuracy").integers(0, len(rows), (_RESAMPLED, len(rows)))
+    errors = [grown.data.error(mixed[each], rows[each]) for each in drawn]
+    low, high = np.quantile(errors, [_TAIL, 1 - _TAIL])
+    return 1 - grown.data.error(mixed, rows), 1 - float(high), 1 - float(low)
+
+
+def _lineage(entry: Entry, seed: int) -> dict[str, Any]:
+    """Return where a version comes from."""
+    return {
+        "entry": entry.name,
+        "created": entry.created,
+        "fingerprint": entry.lineage.get("fingerprint"),
+        "seed": seed,
+    }
+
+
+def _parent(published: Published, name: str, encoding: Encoding) -> Assembly | None:
+    """Return the latest version of a name with all its chunks, if it reads columns in the same way."""
+    if not published.versions(name):
+        return None
+    opened = unpack_head(published.head(name), _own)
+    if not _reads_alike(opened, encoding):
+        return None
+    assembly = Assembly(opened)
+    for at, row in enumerate(opened.head.chunks):
+        data = published.chunk(row.sha256)
+        if data is None:
+            raise HeadError(f"version {opened.head.version} of {name!r} must have chunk {row.sha256}, got none")
+        try:
+            assembly.add(at, data)
+        except ChunkError as error:
+            raise HeadError(f"version {opened.head.version} of {name!r} is damaged: {error}") from error
+    return assembly
+
+
+def _reads_alike(opened: OpenedHead, encoding: Encoding) -> bool:
+    """Return whether a version's encoding is the same to the last number."""
+    before = opened.encoding
+    same = all(np.array_equal(before.arrays()[key], value) for key, value in encoding.arrays().items())
+    return before.columns == encoding.columns and same
+
+
+def _before(parent: Assembly) -> Before | None:
+    """Return a version as a start for the next, or None where it has no bins to keep."""
+    shape, head = parent.opened.head.shape, parent.opened.head
+    if not shape.bins:
+        return None
+    whole = max(head.cuts, key=lambda cut: (cut.depth, cut.shell, cut.planes))
+    tensors = dict(parent.tensors(whole))
+    ends = np.cumsum(np.array(shape.bins) + 1)[:-1]
+    edges = tuple(np.split(np.asarray(tensors["edges"], np.float32), ends))
+    d, counts = shape.architecture.numeric, shape.bins
+    flat = tensors.pop("projection")
+    padded = np.zeros((d, shape.architecture.bins, shape.architecture.token), np.float32)
+    for j, (start, count) in enumerate(zip(np.cumsum(counts) - counts, counts, strict=True)):
+        padded[j, :count] = flat[start : start + count]
+    trained = ("categories", "weight_", "bias_", "head", "skip")
+    kept = {name: value for name, value in tensors.items() if name.startswith(trained)}
+    kept["projection"] = padded
+    widths = tuple(max(shell) for shell in shape.widths)
+    return Before(shape.architecture, widths, edges, kept, head.grid.step, shape.triangular)
+
+
+def _own(_message: bytes, _signatures: object) -> None:
+    """Accept a head of the library's own: whoever reads the library could have written it."""
