@@ -13,7 +13,23 @@ from collections.abc import Sequence
 
 import typer
 
-from netgraft.cli import demo, device, evaluate, export, library, predict, publish, report, search, slicing
+from netgraft.cli import (
+    demo,
+    device,
+    device_run,
+    evaluate,
+    export,
+    fetch,
+    key,
+    library,
+    predict,
+    publish,
+    report,
+    search,
+    serve,
+    slicing,
+    token,
+)
 from netgraft.errors import NetgraftError
 
 __all__ = ["app", "main"]
@@ -37,6 +53,11 @@ app.add_typer(device.app, name="device")
 app.add_typer(library.app, name="library")
 app.add_typer(slicing.app, name="slicing")
 app.command("publish")(publish.publish)
+app.command("serve")(serve.serve)
+app.command("fetch")(fetch.fetch)
+device.app.command("run")(device_run.run_device)
+app.add_typer(key.app, name="key")
+app.add_typer(token.app, name="token")
 app.command("demo")(demo.demo)
 
 

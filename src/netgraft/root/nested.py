@@ -48,6 +48,8 @@ from netgraft.seeds import child_seed, generator
 WIRINGS = ("square", "shells")
 _LARGEST_ALONE = 0.25
 _RANDOM_CUTS = 2
+# Rounded cuts differ in planes too, and disturb the largest one more.
+_RANDOM_CUTS_OF_FEW_BITS = 1
 _CHECKED_AT = (0.6, 0.8)
 # A root that starts from another may be at its best before its training is over.
 _CHECKED_STARTS = (0.0, 0.1, 0.2, 0.4)
@@ -325,7 +327,8 @@ class NestedTraining:
         total_loss = self._loss(largest, batch, None)
         if not alone:
             taught = soft_targets(largest.detach(), len(self._fold), self._data.is_classification)
-            cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(_RANDOM_CUTS))]
+            drawn = _RANDOM_CUTS if self._recipe.bits is None else _RANDOM_CUTS_OF_FEW_BITS
+            cuts = [self.smallest, *(self.random_cut(self._cuts) for _ in range(drawn))]
             for cut in cuts:
                 if self._step_size is not None:
                     parameters = self._on_grid(wired, self._random_plane())

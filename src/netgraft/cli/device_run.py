@@ -1,0 +1,183 @@
+"""``netgraft device run``: a device that keeps answering while its model changes under it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netgraft.cli.connecting import (
+    NameArgument,
+    ServerPlanOption,
+    SituationOption,
+    TierOption,
+    TokenOption,
+    TrustOption,
+    UrlArgument,
+    connected,
+    print_event,
+    situation_of,
+)
+from netgraft.cli.output import note
+
+if TYPE_CHECKING:
+    from netgraft.delivery.client import DeviceClient
+    from netgraft.delivery.engine import Engine
+
+_READY_LOOK_S = 0.01
+_GOODBYE_S = 1.0
+
+
+def run_device(
+    url: UrlArgument,
+    name: NameArgument,
+    situation: SituationOption = None,
+    trust: TrustOption = None,
+    token: TokenOption = None,
+    tier: TierOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the device; netgraft-device-NAME by default.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Answer HTTP on this port of 127.0.0.1 (0: any) instead of stdin."),
+    ] = None,
+    poll: Annotated[str, typer.Option(help="Time between two looks for a new version.")] = "5s",
+    confidence: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Let a row leave the network early once a class is this likely."),
+    ] = None,
+    ask_server: ServerPlanOption = False,
+) -> None:
+    """Answer rows with the newest model: one JSON object per line in, one out, with the version and cut that said it.
+
+    After a stop or a kill it answers from its folder at once, before any network.
+
+    Example: netgraft device run http://127.0.0.1:8080 energy --situation device.toml --port 9000
+    """
+    from urllib.parse import quote
+
+    from netgraft.delivery.engine import Engine
+    from netgraft.delivery.restoring import restore
+    from netgraft.delivery.store import device_folder
+    from netgraft.units import parse_duration
+
+    poll_s, said = parse_duration(poll), situation_of(situation)
+    stop = threading.Event()
+    with device_folder(out or Path(f"netgraft-device-{quote(name, safe='')}")) as folder:
+        engine = Engine(memory_bytes=said.memory_bytes)
+        restored = restore(folder, confidence)
+        if restored is not None:
+            engine.swap(restored.live)
+            note(f"answering from the folder ({restored.how}): version {restored.live.version} {restored.live.cut}")
+        _run(
+            engine,
+            stop,
+            port=port,
+            poll_s=poll_s,
+            # the network's libraries are loaded in the thread: a device that has a model answers before
+            connect=lambda: connected(
+                folder,
+                [url, *(tier or [])],
+                name,
+                said,
+                trust=trust,
+                token=token,
+                ask_server=ask_server,
+                report=print_event,
+                sleep=stop.wait,
+                engine=engine,
+                confidence=confidence,
+            ),
+        )
+
+
+#: Opens a client.
+Connect = Callable[[], AbstractContextManager["DeviceClient"]]
+
+
+def _run(engine: Engine, stop: threading.Event, *, port: int | None, poll_s: float, connect: Connect) -> None:
+    """Answer until the input ends or a signal comes, while a thread follows the newest version."""
+    gave_up: list[Exception] = []
+    follower = threading.Thread(target=_follow, args=(connect, engine, stop, poll_s, gave_up), daemon=True)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    follower.start()
+    try:
+        if port is None:
+            _answer_stdin(engine, stop)
+        else:
+            _answer_http(engine, stop, port)
+    finally:
+        stop.set()
+        follower.join(timeout=_GOODBYE_S)
+        signal.signal(signal.SIGTERM, before)
+    if gave_up:
+        raise gave_up[0]
+
+
+def _follow(
+    connect: Connect, engine: Engine, stop: threading.Event, poll_s: float, gave_up: list[Exception]
+) -> None:
+    """Follow the newest version; without any model every fault but the network's ends the run."""
+    from netgraft.delivery.following import follow
+
+    error: Exception | None
+    try:
+        with connect() as client:
+            error = follow(
+                client,
+                poll_s=poll_s,
+                wait=stop.wait,
+                told=lambda error: note(f"goes on without it: {' '.join(str(error).split())}"),
+                answers=lambda: engine.live is not None,
+            )
+    except Exception as fault:  # in a thread nobody else would hear of it
+        error = fault
+        note(f"follows no further version: {type(fault).__name__}: {' '.join(str(fault).split())}")
+    if error is not None:
+        gave_up.append(error)
+        if engine.live is None:
+            stop.set()
+
+
+def _answer_stdin(engine: Engine, stop: threading.Event) -> None:
+    """Answer the lines of stdin; the first waits for a model."""
+    from netgraft.delivery.answering import answer_lines
+
+    while engine.live is None and not stop.wait(_READY_LOOK_S):
+        pass
+    if engine.live is not None:
+        answer_lines(engine, sys.stdin, _write)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _answer_http(engine: Engine, stop: threading.Event, port: int) -> None:
+    """Answer on a port until the run ends."""
+    from netgraft.delivery.answering import AnswerServer
+    from netgraft.errors import OutputError
+
+    try:
+        server = AnswerServer(engine, port)
+    except OSError as error:
+        raise OutputError(f"a free port is required, got {port}: {error.strerror}") from error
+    with server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        typer.echo(server.url)
+        sys.stdout.flush()
+        try:
+            stop.wait()
+        finally:
+            server.shutdown()
+
+
+def _interrupt(*_: Any) -> None:
+    """Take SIGTERM for Ctrl-C: the same orderly end."""
+    raise KeyboardInterrupt

@@ -1,0 +1,77 @@
+"""A device needs no torch: what the base installation runs imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_BLOCKED = """
+import sys
+
+BLOCKED = {blocked!r}
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def extras() -> set[str]:
+    """Return the import names of what the base installation does not have."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [text for extra in ("search", "serve", "codec", "fec") for text in project["optional-dependencies"][extra]]
+    plain = {name.split(";")[0].split(">")[0].split("=")[0].strip().replace("-", "_") for name in names}
+    return {{"scikit_learn": "sklearn"}.get(name, name) for name in plain}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that has the base installation only."""
+    text = _BLOCKED.format(blocked=extras()) + code
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def test_extras_are_what_the_test_blocks() -> None:
+    assert {"torch", "polars", "sklearn", "lightgbm", "fastapi", "sqlalchemy", "constriction"} <= extras()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runtime",
+        "delivery",
+        "delivery.assembly",
+        "delivery.client",
+        "delivery.engine",
+        "delivery.planner",
+        "delivery.situation",
+        "delivery.store",
+        "delivery.trust",
+        "devices",
+        "cli",
+    ],
+)
+def test_what_a_device_runs_needs_the_base_only(module: str) -> None:
+    done = run(f"import netgraft.{module}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_that_need_more_say_which_package() -> None:
+    code = "from netgraft.cli import main\nsys.exit(main(['search', 'table.csv', '--target', 'y']))"
+    done = run(code)
+    assert done.returncode == 2
+    assert "is required for this command, got an installation without it: pip install 'netgraft[full]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["fetch", "--help"], ["device", "run", "--help"], ["key", "new", "--help"]])
+def test_commands_of_a_device_start_without_extras(words: list[str]) -> None:
+    done = run(f"from netgraft.cli import main\nsys.exit(main({words!r}))")
+    assert done.returncode == 0, done.stderr
