@@ -22,8 +22,9 @@ RANKS = {
     "library": 5,
     "transfer": 6, "delivery": 6,
     "lifecycle": 7,
-    "cli": 8, "service": 8, "conformance": 8,
-    "__init__": 9, "__main__": 9,
+    "service": 8, "conformance": 8,
+    "cli": 9,
+    "__init__": 10, "__main__": 10,
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 
