@@ -119,9 +119,7 @@ def _run(engine: Engine, stop: threading.Event, *, port: int | None, poll_s: flo
         raise gave_up[0]
 
 
-def _follow(
-    connect: Connect, engine: Engine, stop: threading.Event, poll_s: float, gave_up: list[Exception]
-) -> None:
+def _follow(connect: Connect, engine: Engine, stop: threading.Event, poll_s: float, gave_up: list[Exception]) -> None:
     """Follow the newest version; without any model every fault but the network's ends the run."""
     from netgraft.delivery.following import follow
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from netgraft.lifecycle.publishing import Publication
 
 
+# What is shipped may be less accurate than what was searched by so much before it is pointed out.
+_MUCH_LESS = 0.01
+
+
 def publish(
     library: Annotated[str, typer.Argument(metavar="LIB", help="A folder, a library.toml, or a database URL.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of an entry.")],
@@ -23,7 +27,7 @@ def publish(
     table: Annotated[
         Path | None, typer.Option(help="The rows, where the searched table is gone and none were kept.")
     ] = None,
-    budget: Annotated[str, typer.Option(help="Time to grow the root that is shipped.")] = "30s",
+    budget: Annotated[str, typer.Option(help="Time to grow the root that is shipped.")] = "60s",
     days: Annotated[float, typer.Option(help="Days until devices refuse this version.")] = 365.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not go on from the version before.")] = False,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
@@ -31,7 +35,7 @@ def publish(
 ) -> None:
     """Publish an entry: one root of which every depth, width and number of bits works, in signed pieces.
 
-    Example: netgraft publish models "site 7" --budget 60s
+    Example: netgraft publish models "site 7" --budget 2min
     """
     from netgraft.library import Library
     from netgraft.lifecycle.publishing import DeliveryRecipe, key_folder, publish
@@ -54,6 +58,8 @@ def publish(
         print_json(made.to_json())
         return
     _print(made)
+    if made.accuracy < made.picked - _MUCH_LESS:
+        note(f"the search's own point reached {made.picked:.4f}, what is shipped {made.accuracy:.4f}; try a longer --budget")
     if not key:
         note(f"signed with {key_folder(opened)}/publisher.key; give devices publisher.key.pub from there as --trust")
 

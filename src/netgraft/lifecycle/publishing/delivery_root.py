@@ -57,7 +57,7 @@ class DeliveryRecipe:
         depth: hidden layers.
     """
 
-    seconds: float = 30.0
+    seconds: float = 60.0
     steps: int = _MOST_STEPS
     wiring: str = "shells"
     rate: float = 5e-6

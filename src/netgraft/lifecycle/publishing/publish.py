@@ -47,13 +47,20 @@ class Publication:
         head: what it says.
         sha256: its identity.
         head_bytes: its size, the first chunk included.
+        picked: 1 - error of the point that the entry's search picked, on its validation rows.
         seconds: what it took.
     """
 
     head: Head
     sha256: str
     head_bytes: int
+    picked: float
     seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """Return that of the best cut."""
+        return max(cut.accuracy for cut in self.head.cuts)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -66,6 +73,8 @@ class Publication:
             "expires_s": head.expires_s,
             "head_bytes": self.head_bytes,
             "full_bytes": head.full_bytes,
+            "accuracy": self.accuracy,
+            "picked_accuracy": self.picked,
             "chunks": len(head.chunks),
             "deltas": {delta.cut: delta.bytes for delta in head.deltas},
             "cuts": [
@@ -149,7 +158,7 @@ def publish(
     )
     head = made.pack(signing)
     opened = published.add(head, made.chunks)
-    return Publication(opened.head, opened.sha256, len(head), time.monotonic() - started)
+    return Publication(opened.head, opened.sha256, len(head), 1 - entry.error, time.monotonic() - started)
 
 
 def built_from(
