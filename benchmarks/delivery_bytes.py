@@ -35,7 +35,8 @@ from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
 from benchmarks.tables import named, sample
 from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Recipe, Release
+from netgraft.delivery.build import Built, Release
+from netgraft.delivery.coded_root import Recipe
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.trust import SigningKey
 from netgraft.lifecycle.prepare import task_output

@@ -27,7 +27,7 @@ sys.meta_path.insert(0, Refuse())
 def extras() -> set[str]:
     """Return the import names of what the base installation does not have."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [text for extra in ("search", "serve", "codec", "fec") for text in project["optional-dependencies"][extra]]
+    names = [text for extra in ("search", "serve", "codec") for text in project["optional-dependencies"][extra]]
     plain = {name.split(";")[0].split(">")[0].split("=")[0].strip().replace("-", "_") for name in names}
     return {{"scikit_learn": "sklearn"}.get(name, name) for name in plain}
 

@@ -87,7 +87,7 @@ def test_sorted_channels_compute_the_same_and_have_falling_importance() -> None:
 @pytest.fixture(scope="module")
 def trained() -> ImageRoot:
     """Return a nested root with few bits, trained for some seconds."""
-    recipe = ImageRecipe(epochs=8, batch=50, bits=Bits(), threads=1)
+    recipe = ImageRecipe(epochs=8, batch=50, bits=Bits(8), threads=1)
     return train(small_shape(triangular=True), SMALL, recipe, seed=3)
 
 
@@ -113,6 +113,11 @@ def test_planes_of_the_common_step_keep_the_accuracy(trained: ImageRoot) -> None
     whole = trained.accuracies(rows, SMALL.test_labels, 1)[3]
     assert abs(reached[0] - whole) <= 0.02
     assert reached[1] >= whole - 0.1
+
+
+def test_weights_stay_within_the_planes(trained: ImageRoot) -> None:
+    assert trained.step is not None
+    assert max(float(np.abs(trained.tensors[name]).max()) for name in trained.shape.coded) <= trained.step * 256 * 1.001
 
 
 def test_numbers_that_are_not_wired_stay_zero(trained: ImageRoot) -> None:
@@ -230,8 +235,10 @@ def test_cifar_10_is_read_from_parquet(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(image_data, "decoded", lambda data: np.full((32, 32, 3), data[0], np.uint8))
     found = images_named("cifar10", folder=cifar_folder(tmp_path, ["ship", "cat", "ship"]))
     assert found.classes == ("cat", "ship")
-    assert found.train_labels.tolist() == [1, 0, 1]
-    assert found.test[:, 0, 0, 0].tolist() == [0, 1, 2]
+    place = found.test[:, 0, 0, 0].tolist()
+    assert sorted(place) == [0, 1, 2]
+    assert found.test_labels.tolist() == [[1, 0, 1][i] for i in place]
+    assert (images_named("cifar10", folder=tmp_path).test == found.test).all()
     assert found.moves
     assert found.pixels == 32
     assert found.channels == 3

@@ -59,7 +59,8 @@ def publish(
         return
     _print(made)
     if made.accuracy < made.picked - _MUCH_LESS:
-        note(f"the search's own point reached {made.picked:.4f}, what is shipped {made.accuracy:.4f}; try a longer --budget")
+        reached = f"the search's own point reached {made.picked:.4f}, what is shipped {made.accuracy:.4f}"
+        note(f"{reached}; a longer --budget may help")
     if not key:
         note(f"signed with {key_folder(opened)}/publisher.key; give devices publisher.key.pub from there as --trust")
 

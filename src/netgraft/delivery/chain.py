@@ -143,5 +143,5 @@ def thinned(cuts: Sequence[Triple], judged: Mapping[Triple, Judged], most: int) 
     ordered = sorted(cuts, key=lambda cut: (judged[cut].bytes, cut))
     if len(ordered) <= most:
         return ordered
-    places = np.unique(np.round(np.linspace(0, len(ordered) - 1, max(most, 1))).astype(int))
-    return [ordered[at] for at in places[:most]]
+    places = np.linspace(len(ordered) - 1, 0, max(most, 0)).round().astype(int)
+    return [ordered[at] for at in places[::-1]]

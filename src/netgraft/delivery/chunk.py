@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from netgraft.delivery.codec import RangeReader, RangeWriter, compress, expand
+from netgraft.delivery.codec import RangeReader, RangeWriter
 from netgraft.delivery.planes import (
     BitReader,
     Bits,
@@ -25,6 +25,7 @@ from netgraft.delivery.planes import (
     size_bounds,
     split_cell,
 )
+from netgraft.delivery.streams import StreamReader, StreamWriter
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
 from netgraft.runtime.grid import Codes
@@ -78,9 +79,9 @@ def encode_chunk(
         return _row(cells, whole, whole, "raw", "tolerant"), whole
     whole = b"".join(pack_cell(codes[r], p) for r, p in cells)
     best: tuple[bytes, Codec] = (whole, "raw")
-    if "zstd" in codecs and len(small := compress(whole)) < len(best[0]):
+    if "zstd" in codecs and len(small := _written(cells, codes, StreamWriter())) < len(best[0]):
         best = small, "zstd"
-    if "range" in codecs and len(small := _range(cells, codes)) < len(best[0]):
+    if "range" in codecs and len(small := _written(cells, codes, RangeWriter())) < len(best[0]):
         best = small, "range"
     return _row(cells, whole, best[0], best[1], "exact"), best[0]
 
@@ -104,14 +105,13 @@ def decode_chunk(row: ChunkRow, data: bytes, cells: Cells) -> bool:
         _read_tolerant(row, data, cells)
         return whole
     known = cells.begun(row.cells)
-    if row.codec == "range":
-        runs = 2 * len(row.cells)
-        content = _read_range(row, RangeReader(data, runs), known)
-        _check_content(row, content)
+    if row.codec == "raw":
+        _check_content(row, data)
+        _read_content(row, data, known)
     else:
-        content = data if row.codec == "raw" else expand(data, row.decoded_bytes)
-        _check_content(row, content)
-        _read_content(row, content, known)
+        few = len(row.cells)
+        bits = RangeReader(data, 2 * few) if row.codec == "range" else StreamReader(data, few, row.decoded_bytes)
+        _check_content(row, _read_runs(row, bits, known))
     cells.take(known)
     return True
 
@@ -180,12 +180,13 @@ def _read_content(row: ChunkRow, content: bytes, cells: Cells) -> None:
     bits.finish()
 
 
-def _read_range(row: ChunkRow, bits: RangeReader, cells: Cells) -> bytes:
-    """Read a range code into the cells and return the decoded bytes."""
+def _read_runs(row: ChunkRow, bits: RangeReader | StreamReader, cells: Cells) -> bytes:
+    """Read coded runs into the cells and return the decoded bytes."""
     made: list[bytes] = []
     for cell in row.cells:
         _expect(cells, cell)
         made += [np.packbits(run).tobytes() for run in read_cell(cells, cell, bits)]
+    bits.finish()
     return b"".join(made)
 
 
@@ -210,9 +211,8 @@ def _expect(cells: Cells, cell: Cell) -> None:
         raise ChunkError(f"plane {cell[1]} of region {cell[0]} must come after the planes above it, got it before")
 
 
-def _range(cells: Sequence[Cell], codes: Mapping[int, Codes]) -> bytes:
-    """Return cells as a range code."""
-    writer = RangeWriter()
+def _written(cells: Sequence[Cell], codes: Mapping[int, Codes], writer: RangeWriter | StreamWriter) -> bytes:
+    """Return cells as a writer codes them."""
     for region, plane in cells:
         runs: tuple[Bits, Bits, Bits] = split_cell(codes[region], plane)
         for bits, run in zip(runs, ("first", "later", "sign"), strict=True):

@@ -45,9 +45,22 @@ def expand(data: bytes, size: int) -> bytes:
         )
     except zstandard.ZstdError as error:
         raise ChunkError(f"one whole zstd frame is required, got: {error}") from error
-    if len(whole) != size:
-        raise ChunkError(f"a zstd frame must have a content of {size} bytes, got {len(whole)}")
     return whole
+
+
+def stated_bytes(data: bytes) -> int:
+    """Return the size of the content that a zstd frame states.
+
+    Raises:
+        ChunkError: the data are no frame, or state no size.
+    """
+    try:
+        stated = zstandard.frame_content_size(data)
+    except zstandard.ZstdError as error:
+        raise ChunkError(f"a zstd frame is required, got: {error}") from error
+    if stated < 0:
+        raise ChunkError("a zstd frame must state the size of its content, got one that does not")
+    return int(stated)
 
 
 def has_range() -> bool:
@@ -92,6 +105,9 @@ class RangeReader:
         self._odds, self._at = data[:runs], 0
         words: NDArray[np.uint32] = np.frombuffer(data, "<u4", offset=runs).astype(np.uint32)
         self._coder: Any = _constriction().stream.queue.RangeDecoder(words)
+
+    def finish(self) -> None:
+        """Do nothing: a code has no end that could be missed."""
 
     def __call__(self, count: int, run: str) -> Bits:
         """Return the next run of bits; [count].

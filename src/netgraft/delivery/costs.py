@@ -40,18 +40,27 @@ def costs_of(situation: Situation, head: Head) -> Callable[[CutRow], tuple[float
     Raises:
         SettingError: the device is no profile of the catalogue.
     """
-    profile = profile_of(situation)
-    if profile is None:
+    if situation.device is None:
         return None
+    cost = _cost(situation.device, _shape(head), _columns(head), str(head.output["kind"]))
+    return lambda row: cost(row.depth, row.shell, row.parameters, row.operations)
+
+
+@functools.lru_cache(maxsize=64)
+def _cost(
+    device: str | Figures, shape: NestedShape | None, columns: tuple[Column, ...], kind: str
+) -> Callable[[int, int, int, int], tuple[float, float]]:
+    """Return what gives seconds and joules for depth, shell, parameters and operations, each computed once."""
+    profile = _profile(device)
 
     @functools.cache
     def cost(depth: int, shell: int, parameters: int, operations: int) -> tuple[float, float]:
         from netgraft.devices import energy_j, latency_s
 
-        steps = cut_layers(head, depth, shell) or _one_layer(parameters, operations)
+        steps = _cut_layers(shape, columns, kind, depth, shell) if shape else _one_layer(parameters, operations)
         return latency_s(steps, profile), energy_j(steps, profile)
 
-    return lambda row: cost(row.depth, row.shell, row.parameters, row.operations)
+    return cost
 
 
 def profile_of(situation: Situation) -> Profile | None:
@@ -60,11 +69,7 @@ def profile_of(situation: Situation) -> Profile | None:
     Raises:
         SettingError: it is no profile of the catalogue.
     """
-    if situation.device is None:
-        return None
-    if isinstance(situation.device, Figures):
-        return situation.device.profile()
-    return _declared(situation.device)
+    return None if situation.device is None else _profile(situation.device)
 
 
 def completed(situation: Situation) -> Situation:
@@ -99,22 +104,30 @@ def feature_bits(head: Head, row: CutRow) -> int:
     return _NUMBER_BITS * (units + straight)
 
 
-def cut_layers(head: Head, depth: int, shell: int) -> list[Layer]:
+def cut_layers(head: Head, depth: int, shell: int) -> tuple[Layer, ...]:
     """Return the steps of a cut as it runs, those that `netgraft.root.layers` has; none for another kind of network."""
     shape = _shape(head)
     if shape is None:
-        return []
-    columns = [
+        return ()
+    return _cut_layers(shape, _columns(head), str(head.output["kind"]), depth, shell)
+
+
+def _columns(head: Head) -> tuple[Column, ...]:
+    """Return the columns without their vocabularies, which cost nothing that is counted here."""
+    return tuple(
         Column(str(c["name"]), c["kind"], parts=tuple(c["parts"]), indicator=c["indicator"]) for c in head.columns
-    ]
+    )
+
+
+@functools.lru_cache(maxsize=4_096)
+def _cut_layers(
+    shape: NestedShape, columns: tuple[Column, ...], output: str, depth: int, shell: int
+) -> tuple[Layer, ...]:
     steps = [_input(column) for column in columns]
-    steps += _network(shape, shape.cut_architecture(depth, shell), head.output["kind"] == "classification")
-    numbers = _OUTPUT_NUMBERS[head.output["kind"]]
-    last = steps[-1]
-    return [
-        *steps[:-1],
-        replace(last, weights=last.weights + numbers, weight_bytes=last.weight_bytes + _NUMBER_BYTES * numbers),
-    ]
+    steps += _network(shape, shape.cut_architecture(depth, shell), output == "classification")
+    numbers, last = _OUTPUT_NUMBERS[output], steps[-1]
+    end = replace(last, weights=last.weights + numbers, weight_bytes=last.weight_bytes + _NUMBER_BYTES * numbers)
+    return (*steps[:-1], end)
 
 
 def _shape(head: Head) -> NestedShape | None:
@@ -126,18 +139,18 @@ def _shape(head: Head) -> NestedShape | None:
     return shape if isinstance(shape, NestedShape) else None
 
 
-@functools.cache
-def _declared(name: str) -> Profile:
+@functools.lru_cache(maxsize=64)
+def _profile(device: str | Figures) -> Profile:
     from netgraft.devices import catalogue
 
-    return catalogue.declared(name)
+    return device.profile() if isinstance(device, Figures) else catalogue.declared(device)
 
 
-def _one_layer(parameters: int, operations: int) -> list[Layer]:
+def _one_layer(parameters: int, operations: int) -> tuple[Layer, ...]:
     """Return a network as one step, where nothing more is known of it."""
     from netgraft.devices import Layer
 
-    return [Layer("dense", 1, 1, weights=parameters, weight_bytes=_NUMBER_BYTES * parameters, operations=operations)]
+    return (Layer("dense", 1, 1, weights=parameters, weight_bytes=_NUMBER_BYTES * parameters, operations=operations),)
 
 
 def _step(kind: str, inputs: int, outputs: int, *, weights: int = 0, operations: int = 0, held: int = 0) -> Layer:

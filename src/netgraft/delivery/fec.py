@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,11 @@ class ReedSolomon:
         """Return how many bytes are sent for ``size`` bytes."""
         words = self.words(size)
         return words * (-(-size // words) + self.parity) if words else 0
+
+    def expected_bytes(self, bit_error_rate: float, size: int) -> float:
+        """Return the expected bytes until ``size`` bytes are there whole, sent again as often as it takes."""
+        failing = self.failure_probability(bit_error_rate, size)
+        return self.encoded_bytes(size) / (1 - failing) if failing < 1 else math.inf
 
     def encode(self, data: bytes) -> bytes:
         """Return the words that carry the data, interleaved."""
@@ -96,6 +102,14 @@ class ReedSolomon:
 
 #: 14.3 % more bytes; 16 wrong bytes of 255 are corrected.
 RS_255_223 = ReedSolomon()
+#: What `best_code` chooses from: 8 to 64 wrong bytes of 255 are corrected.
+CODES = tuple(ReedSolomon(255, 255 - parity) for parity in (16, 24, 32, 48, 64, 96, 128))
+
+
+@functools.lru_cache(maxsize=4096)
+def best_code(bit_error_rate: float, size: int) -> ReedSolomon:
+    """Return the code that sends the fewest bytes until ``size`` bytes are there whole, repetitions expected."""
+    return min(CODES, key=lambda code: code.expected_bytes(bit_error_rate, size))
 
 
 def encode(data: bytes, code: ReedSolomon = RS_255_223) -> bytes:
@@ -116,14 +130,25 @@ def decode(data: bytes, size: int, code: ReedSolomon = RS_255_223) -> bytes:
 def _word_failure(bit_error_rate: float, symbols: int, correctable: int) -> float:
     """Return the probability of more wrong bytes in a word than can be corrected."""
     wrong = -math.expm1(8 * math.log1p(-bit_error_rate))
-    if wrong <= 0:
+    if wrong <= 0 or correctable >= symbols:
         return 0.0
-    log_wrong, log_right = math.log(wrong), math.log1p(-wrong)
-    tail = (
-        math.exp(math.log(math.comb(symbols, k)) + k * log_wrong + (symbols - k) * log_right)
-        for k in range(correctable + 1, symbols + 1)
-    )
-    return min(1.0, math.fsum(tail))
+    odds = wrong / (1 - wrong)
+    if correctable < symbols * wrong:  # the sum away from the mean has the terms that shrink
+        down = _terms(symbols, wrong, correctable, lambda count: count / (symbols - count + 1) / odds, -1)
+        return max(0.0, 1.0 - down)
+    return _terms(symbols, wrong, correctable + 1, lambda count: (symbols - count) / (count + 1) * odds, 1)
+
+
+def _terms(symbols: int, wrong: float, count: int, ratio: Callable[[int], float], step: int) -> float:
+    """Return the sum of a binomial distribution's terms from one on, in steps, until they no longer matter."""
+    ways = math.lgamma(symbols + 1) - math.lgamma(count + 1) - math.lgamma(symbols - count + 1)
+    term = math.exp(ways + count * math.log(wrong) + (symbols - count) * math.log1p(-wrong))
+    total = 0.0
+    while 0 <= count <= symbols and term > 1e-17 * total:
+        total += term
+        term *= ratio(count)
+        count += step
+    return total
 
 
 def _mended(came: Bytes, lost: NDArray[np.bool_], parity: int) -> Bytes:
@@ -137,10 +162,12 @@ def _mended(came: Bytes, lost: NDArray[np.bool_], parity: int) -> Bytes:
     damaged = np.flatnonzero(syndromes.any(axis=0))
     if not len(damaged):
         return came
-    fixed = _corrected(came[:, damaged], lost[:, damaged], syndromes[:, damaged])
-    beyond = int(np.count_nonzero(evaluated(fixed[::-1], parity, 1).any(axis=0)))
-    if beyond:
-        raise ChunkError(f"at most {parity // 2} wrong bytes a word are required, got more in {beyond} words")
+    missing = lost[:, damaged]
+    fixed = _corrected(came[:, damaged], missing, syndromes[:, damaged])
+    beyond = evaluated(fixed[::-1], parity, 1).any(axis=0) | (missing.sum(axis=0) > parity)
+    if beyond.any():
+        text = f"at most {parity // 2} wrong bytes a word are required, or {parity} missing ones"
+        raise ChunkError(f"{text}, got more in {np.count_nonzero(beyond)} words")
     came[:, damaged] = fixed
     return came
 

@@ -13,16 +13,15 @@ from netgraft.delivery.fields import Field, Items, Number, Table, Text
 if TYPE_CHECKING:
     from netgraft.devices.profile import Profile
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 FORMATS = Items(
     "number formats the device computes with; float32 if not given",
-    Text("a number format", 32, r"[a-z0-9][a-z0-9_-]*", "a name of small letters and digits"),
-    16,
+    Text("a number format, such as int8", 64),
+    64,
 )
 _RATE: dict[str, Field] = {
     "overhead_s": Number("seconds per layer, whatever its size"),
     "number_s": Number("seconds per number the layer handles"),
-    "operations_per_s": Number("additions and multiplications per second", open_low=True),
+    "operations_per_s": Number("additions and multiplications per second", 1),
 }
 _INLINE = "given inline"
 
@@ -73,9 +72,9 @@ class Figures:
             formats=profile.formats,
             layers=tuple(
                 LayerFigures(kind, rate.overhead_s, rate.number_s, rate.operations_per_s)
-                for kind, rate in profile.layers.items()
+                for kind, rate in sorted(profile.layers.items())
             ),
-            name=profile.name,
+            name=profile.name[:256],
         )
 
     def profile(self) -> Profile:
@@ -122,7 +121,7 @@ class Figures:
             SituationError: a key is unknown or missing, or a value is out of range.
         """
         read = figures_table().read(value, where)
-        layers = tuple(LayerFigures(kind, **rate) for kind, rate in read.pop("layers", {}).items())
+        layers = tuple(LayerFigures(kind, **rate) for kind, rate in sorted(read.pop("layers", {}).items()))
         return Figures(layers=layers, **read)
 
 
@@ -133,9 +132,9 @@ def figures_table() -> Table:
 
     rate = Table("what a layer of this kind costs; any stands for those not named", _RATE)
     fields: dict[str, Field] = {
-        "name": Text("for people", 64, NAME, "a name of letters, digits, '.', '_' and '-'"),
-        "operations_per_s": Number("additions and multiplications per second of one core", open_low=True),
-        "bandwidth_bytes_per_s": Number("bytes of weights read per second", open_low=True),
+        "name": Text("for people"),
+        "operations_per_s": Number("additions and multiplications per second of one core", 1),
+        "bandwidth_bytes_per_s": Number("bytes of weights read per second", 1),
         "overhead_s": Number("seconds per run, whatever the model"),
         "active_w": Number("power of one busy core above idle"),
         "memory_bytes": Number("memory for weights and activations", 1, whole=True),

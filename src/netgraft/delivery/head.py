@@ -8,6 +8,7 @@ about them. Nothing of a head is read before its signatures hold but the sizes o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from netgraft.delivery.arrays import array_layout, join_arrays, split_arrays
 from netgraft.delivery.chunk import ChunkRow, check_bytes
-from netgraft.delivery.codec import compress, expand
+from netgraft.delivery.codec import compress, expand, stated_bytes
 from netgraft.delivery.container import DOCUMENT_BYTES, join_sections, read_json, split_sections
 from netgraft.delivery.trust import Signature, SigningKey
 from netgraft.errors import ChunkError, HeadError, ModelError, TrustError
@@ -242,7 +243,7 @@ def pack_head(head: Head, arrays: Mapping[str, NDArray[Any]], first: bytes, keys
     Raises:
         HeadError: the head says what cannot be, or does not fit the arrays or the first chunk.
     """
-    text = canonical_json(head.to_document(), indent=None).encode()
+    text = json.dumps(head.to_document(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     _open(read_json(text), arrays_section := pack_arrays(head, arrays)[0], first, "")
     document = compress(text)
     signatures = [key.sign(MESSAGE + document).to_json() for key in keys]
@@ -296,14 +297,12 @@ def _expand_document(data: bytes) -> bytes:
     Raises:
         HeadError: it is not one zstd frame, or larger than a document may be.
     """
-    import zstandard
-
     try:
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= DOCUMENT_BYTES:
+        size = stated_bytes(data)
+        if size > DOCUMENT_BYTES:
             raise HeadError(f"a head's document must state at most {DOCUMENT_BYTES} bytes, got {size}")
         return expand(data, size)
-    except (zstandard.ZstdError, ChunkError) as error:
+    except ChunkError as error:
         raise HeadError(f"a head's document must be one zstd frame, got: {error}") from error
 
 
@@ -327,6 +326,13 @@ def _open(value: Any, arrays: bytes, first: bytes, sha256: str) -> OpenedHead:
     return opened
 
 
+def _rising(edges: NDArray[Any], bins: NDArray[Any]) -> bool:
+    """Return whether the edges of each feature rise."""
+    steps = np.diff(edges)
+    between = np.cumsum(bins + 1)[:-1] - 1  # from one feature's last edge to the next one's first
+    return bool((np.delete(steps, between) > 0).all())
+
+
 def _check_fit(opened: OpenedHead) -> None:
     """Check that encoding, output and network fit each other, and that arrays hold numbers.
 
@@ -345,6 +351,8 @@ def _check_fit(opened: OpenedHead) -> None:
         raise HeadError("a head's array 'encoding.scale' must hold numbers > 0, got others")
     if "bins" in opened.arrays and tuple(opened.arrays["bins"].tolist()) != head.shape.bins:
         raise HeadError("a head's array 'bins' must be the bins of its network, got others")
+    if "edges" in opened.arrays and not _rising(opened.arrays["edges"], opened.arrays["bins"]):
+        raise HeadError("a head's array 'edges' must rise within each feature, got others")
     codes = opened.arrays["canary.codes"]
     if (codes < 0).any() or (codes >= np.array(a.slots, np.int64).reshape(1, -1)).any():
         raise HeadError("a head's canaries must have known codes, got others")

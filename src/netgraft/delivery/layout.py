@@ -31,16 +31,18 @@ def ordered(cells: Iterable[Cell]) -> list[Cell]:
     return made
 
 
-def chain_chunks(steps: Sequence[set[Cell]], size: Sizes, target_bytes: float) -> tuple[list[list[Cell]], list[int]]:
+def chain_chunks(
+    steps: Sequence[set[Cell]], size: Sizes, *, target_bytes: float, piece_bytes: float
+) -> tuple[list[list[Cell]], list[int]]:
     """Return the chunks of a chain, and which of its cuts end with a chunk.
 
-    Small steps share a chunk, whose last cut alone can then be had; a large step has several. The first step has the
-    first chunk for itself, unless it is much smaller than a chunk.
+    Small steps share a chunk, whose last cut alone can then be had; a large step has several.
 
     Args:
         steps: the cells that each cut adds.
         size: about how many bytes a cell takes.
-        target_bytes: of a chunk.
+        target_bytes: of a chunk that holds several small steps or groups.
+        piece_bytes: of the chunks of one that is larger.
     """
     chunks: list[list[Cell]] = []
     ends: list[int] = []
@@ -50,14 +52,14 @@ def chain_chunks(steps: Sequence[set[Cell]], size: Sizes, target_bytes: float) -
         following = sum(map(size, steps[at + 1])) if at + 1 < len(steps) else float("inf")
         have = sum(map(size, gathered))
         if have + following > 1.25 * target_bytes and (have >= target_bytes / 3 or at + 1 == len(steps)):
-            chunks += pieces(gathered, size, target_bytes)
+            chunks += pieces(gathered, size, piece_bytes)
             ends.append(at)
             gathered = []
     return chunks, ends
 
 
 def other_chunks(
-    cuts: Mapping[Triple, set[Cell]], held: set[Cell], size: Sizes, target_bytes: float
+    cuts: Mapping[Triple, set[Cell]], held: set[Cell], size: Sizes, *, target_bytes: float, piece_bytes: float
 ) -> list[list[Cell]]:
     """Return the chunks of what cuts beside the chain need and it does not hold.
 
@@ -67,7 +69,8 @@ def other_chunks(
         cuts: the cells of each.
         held: the cells of the chain.
         size: about how many bytes a cell takes.
-        target_bytes: of a chunk.
+        target_bytes: of a chunk that holds several small steps or groups.
+        piece_bytes: of the chunks of one that is larger.
     """
     users: dict[Cell, int] = {}
     for at, cells in enumerate(cuts.values()):
@@ -81,14 +84,16 @@ def other_chunks(
     for mask in sorted(groups, key=lambda mask: (-mask.bit_count(), mask)):
         group = ordered(groups[mask])
         if gathered and sum(map(size, gathered)) + sum(map(size, group)) > target_bytes:
-            chunks += pieces(gathered, size, target_bytes)
+            chunks += pieces(gathered, size, piece_bytes)
             gathered = []
         gathered += group
-    return chunks + (pieces(gathered, size, target_bytes) if gathered else [])
+    return chunks + (pieces(gathered, size, piece_bytes) if gathered else [])
 
 
 def pieces(cells: Sequence[Cell], size: Sizes, target_bytes: float) -> list[list[Cell]]:
     """Return cells in order, in as many chunks of about equal size as it takes."""
+    if not cells:
+        return []
     whole = sum(map(size, cells))
     count = max(1, round(whole / target_bytes)) if whole > 1.5 * target_bytes else 1
     made: list[list[Cell]] = [[]]

@@ -6,21 +6,16 @@ gets the raw inputs; the cut that answers already (stay). Nothing is chosen here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
-from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.costs import feature_bits, raw_bits
-from netgraft.delivery.fec import RS_255_223
 from netgraft.delivery.head import CutRow, Head
-from netgraft.delivery.situation import REED_SOLOMON, Situation
+from netgraft.delivery.planner_request import LEAST_BPS, Request
+from netgraft.delivery.situation import Situation
 
 Decision = Literal["device", "split", "server", "stay"]
-#: Seconds and joules of one prediction of a cut, or None where nobody knows.
-Costs = Callable[[CutRow], tuple[float, float] | None]
-_ALWAYS = frozenset({"raw", "zstd"})
 _NUMBER_FORMAT = "float32"
 _NONE: frozenset[int] = frozenset()
 
@@ -42,180 +37,96 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How to get a cut onto the device, and what it costs there.
+
+    Attributes:
+        row: the cut; None for none.
+        delta: index of the delta that is used, or None.
+        bytes: of chunks and delta to fetch.
+        wire_bits: the same in expected bits over the link.
+        covered: the chunks that the delta stands for.
+        cost: seconds and joules of one prediction, or None.
+    """
+
+    row: CutRow | None
+    delta: int | None = None
+    bytes: int = 0
+    wire_bits: float = 0.0
+    covered: frozenset[int] = frozenset()
+    cost: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """One thing that could be done.
 
     Attributes:
         decision: what kind.
-        row: the cut on the device; None for a server alone.
+        way: the cut on the device and how it gets there.
         accuracy: of the answers.
-        delta: index of the delta that is used, or None.
-        covered: the chunks that the delta stands for.
-        download_bytes: bytes of chunks and delta to fetch.
+        upload_bits: per prediction.
         total_bits: bits of the download and of all uploads, without repetitions: what decides between equals.
         wire_bytes: expected bytes over the link for all of it, with the head and with repetitions.
         download_s: expected seconds of the download; None where the rate is unknown.
-        latency_s, energy_j: of one prediction, or None.
-        upload_bits: per prediction.
+        latency_s: seconds of one prediction, or None.
         misses: the limits it does not meet.
     """
 
     decision: Decision
-    row: CutRow | None
+    way: Way
     accuracy: float
-    delta: int | None
-    covered: frozenset[int]
-    download_bytes: int
+    upload_bits: int
     total_bits: float
     wire_bytes: float
     download_s: float | None
     latency_s: float | None
-    energy_j: float | None
-    upload_bits: int
-    misses: tuple[Miss, ...]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for; the arguments of `netgraft.delivery.planner.plan`, checked and completed."""
-
-    head: Head
-    situation: Situation
-    held: frozenset[int]
-    deltas_from: Mapping[str, Collection[str]]
-    costs: Costs | None
-    server: bool
-    live: CutRow | None
-    live_memory_bytes: int
-    stored_bytes: int
-    head_bytes: int
-
-    @cached_property
-    def plain_bytes(self) -> list[int]:
-        """Return the bytes to fetch for each chunk; a held one needs none."""
-        return [0 if index in self.held else row.bytes for index, row in enumerate(self.head.chunks)]
-
-    @cached_property
-    def wire_bits(self) -> list[float]:
-        """Return the expected bits over the link for each chunk."""
-        chunks = enumerate(self.head.chunks)
-        return [0.0 if index in self.held else wire_bits(row, self.situation) for index, row in chunks]
-
-    @cached_property
-    def unreadable(self) -> frozenset[int]:
-        """Return the missing chunks of a codec that the device has not declared."""
-        known = _ALWAYS | set(self.situation.codecs or ())
-        return frozenset(i for i, row in enumerate(self.head.chunks) if row.codec not in known and i not in self.held)
-
-    @cached_property
-    def deltas(self) -> list[tuple[int, int, float, frozenset[int]]]:
-        """Return of each delta that can be applied: index, bytes, expected wire bits, the chunks it stands for."""
-        chunks_of = {row.id: frozenset(row.chunks) for row in self.head.cuts} if self.deltas_from else {}
-        known = _ALWAYS | set(self.situation.codecs or ())
-        return [
-            (
-                index,
-                sum(row.bytes for row in delta.chunks),
-                sum(wire_bits(row, self.situation) for row in delta.chunks),
-                chunks_of[delta.cut],
-            )
-            for index, delta in enumerate(self.head.deltas)
-            if delta.cut in self.deltas_from.get(delta.parent, ())
-            and delta.cut in chunks_of
-            and all(row.codec in known for row in delta.chunks)
-        ]
+    misses: tuple[Miss, ...] = ()
 
     @property
-    def samples(self) -> float:
-        """Return the expected predictions, as an int where they are whole so that products are exact."""
-        given = self.situation.expected_samples or 0.0
-        return int(given) if float(given).is_integer() else given
-
-    @property
-    def link_down(self) -> bool:
-        """Return whether nothing can be fetched."""
-        return self.situation.rate_bps == 0
-
-    @property
-    def asks_server(self) -> bool:
-        """Return whether a server may be asked for predictions."""
-        known = self.situation.expected_samples is not None and bool(self.situation.uplink_bps)
-        return self.server and known and not self.link_down
-
-    def cost_of(self, row: CutRow | None) -> tuple[float, float] | None:
-        """Return the seconds and joules of one prediction of a cut on the device, where they are known."""
-        return self.costs(row) if self.costs is not None and row is not None else None
-
-
-def wire_bits(row: ChunkRow, situation: Situation) -> float:
-    """Return the expected bits until a chunk is there whole: repeated or with Reed-Solomon, whichever takes fewer."""
-    bits, errors = 8.0 * row.bytes, situation.bit_error_rate
-    if not errors:
-        return bits
-    intact = (1.0 - errors) ** bits
-    again = bits / intact if intact > 0 else float("inf")
-    if situation.codecs is not None and REED_SOLOMON not in situation.codecs:
-        return again
-    failing = RS_255_223.failure_probability(errors, row.bytes)
-    coded = 8.0 * RS_255_223.encoded_bytes(row.bytes)
-    return min(again, coded / (1.0 - failing) if failing < 1 else float("inf"))
+    def row(self) -> CutRow | None:
+        """Return the cut on the device; None for a server alone."""
+        return self.way.row
 
 
 def offers(request: Request) -> Iterator[Offer]:
     """Yield everything that could be done, whether it meets the limits or not."""
     head, situation = request.head, request.situation
     priced = situation.max_latency_s is not None or situation.power_w is not None
-    ways = [_way(request, row, priced) for row in head.cuts]
-    for way in ways:
-        stays = way.row is request.live
-        yield _offer(request, "stay" if stays else "device", way, way.accuracy, 0)
+    ways = [(row, _way(request, row, priced)) for row in head.cuts]
+    for row, way in ways:
+        yield _offer(request, "stay" if row is request.live else "device", way, row.accuracy, 0)
     if not request.asks_server or not head.cuts:
         return
-    best = max(row.accuracy for row in head.cuts)
-    yield _offer(request, "server", _Way(None, best, None, 0, 0.0, _NONE, None), best, raw_bits(head))
-    for way in ways:
-        finished = _finished(head, way.row)
-        if way.row is not None and finished is not None:
-            yield _offer(request, "split", way, finished, feature_bits(head, way.row))
+    yield _offer(request, "server", Way(None), max(row.accuracy for row in head.cuts), raw_bits(head))
+    for row, way in ways:
+        finished = _finished(head, row)
+        if finished is not None:
+            yield _offer(request, "split", way, finished, feature_bits(head, row))
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How to get a cut onto the device: which delta, how many bytes, and what the cut then costs."""
-
-    row: CutRow | None
-    accuracy: float
-    delta: int | None
-    bytes: int
-    wire_bits: float
-    covered: frozenset[int]
-    cost: tuple[float, float] | None
-
-
-def _way(request: Request, row: CutRow, priced: bool) -> _Way:
+def _way(request: Request, row: CutRow, priced: bool) -> Way:
     """Return the way that fetches the fewest bytes."""
     cost = request.cost_of(row) if priced else None
     if row is request.live:
-        return _Way(row, row.accuracy, None, 0, 0.0, _NONE, cost)
+        return Way(row, cost=cost)
     plain, wire = request.plain_bytes, request.wire_bits
-    best = _Way(
-        row, row.accuracy, None, sum([plain[i] for i in row.chunks]), sum([wire[i] for i in row.chunks]), _NONE, cost
-    )
+    best = Way(row, None, sum([plain[i] for i in row.chunks]), sum([wire[i] for i in row.chunks]), _NONE, cost)
     for index, size, bits, covered in request.deltas:
         rest = [i for i in row.chunks if i not in covered]
         total = size + sum([plain[i] for i in rest])
         if total < best.bytes:
-            best = _Way(row, row.accuracy, index, total, bits + sum([wire[i] for i in rest]), covered, cost)
+            best = Way(row, index, total, bits + sum([wire[i] for i in rest]), covered, cost)
     return best
 
 
-def _finished(head: Head, row: CutRow | None) -> float | None:
+def _finished(head: Head, row: CutRow) -> float | None:
     """Return the accuracy when a server runs the layers after a cut at its own shell and planes.
 
     The server has every plane of those layers, so this is what the table can vouch for, not the most there may be.
     None where there are no layers to run, or they would not help.
     """
-    if row is None or row.depth == 0:
+    if row.depth == 0:
         return None
     shell, planes = row.shell, row.planes
     deeper = [c.accuracy for c in head.cuts if c.depth > row.depth and c.shell == shell and c.planes == planes]
@@ -223,37 +134,36 @@ def _finished(head: Head, row: CutRow | None) -> float | None:
     return best if best > row.accuracy else None
 
 
-def _offer(request: Request, decision: Decision, way: _Way, accuracy: float, upload_bits: int) -> Offer:
+def _offer(request: Request, decision: Decision, way: Way, accuracy: float, upload_bits: int) -> Offer:
     """Return an offer with what it takes and the limits it misses."""
     situation, samples = request.situation, request.samples
     fetched = way.wire_bits + (8.0 * request.head_bytes if decision != "stay" else 0.0)
-    download_s: float | None = 0.0
-    if fetched and situation.rate_bps is None:
-        download_s = None
-    elif fetched:
-        rate = situation.rate_bps or 0.0
-        download_s = (situation.latency_s or 0.0) + fetched / rate if rate else float("inf")
-    latency_s = way.cost[0] if way.cost is not None else None
-    if upload_bits:
-        on_link = (situation.latency_s or 0.0) + upload_bits / (situation.uplink_bps or 1.0)
-        latency_s = on_link + (latency_s or 0.0) if latency_s is not None or way.row is None else None
-    made = Offer(
-        decision=decision,
-        row=way.row,
-        accuracy=accuracy,
-        delta=way.delta,
-        covered=way.covered,
-        download_bytes=way.bytes,
-        total_bits=8 * way.bytes + samples * upload_bits,
-        wire_bytes=(fetched + samples * upload_bits) / 8,
-        download_s=download_s,
-        latency_s=latency_s,
-        energy_j=way.cost[1] if way.cost is not None else None,
-        upload_bits=upload_bits,
-        misses=(),
-    )
+    total_bits = 8 * way.bytes + samples * upload_bits
+    wire_bytes = (fetched + samples * upload_bits) / 8
+    seconds = _download_s(situation, fetched), _latency_s(situation, way, upload_bits)
+    made = Offer(decision, way, accuracy, upload_bits, total_bits, wire_bytes, *seconds)
     misses = _misses(request, made)
-    return replace(made, misses=misses) if misses else made
+    if not misses:
+        return made
+    return Offer(decision, way, accuracy, upload_bits, total_bits, wire_bytes, *seconds, misses)
+
+
+def _download_s(situation: Situation, bits: float) -> float | None:
+    """Return the seconds until so many bits are there; None where the rate is unknown."""
+    if not bits:
+        return 0.0
+    if situation.rate_bps is None:
+        return None
+    arrives = situation.rate_bps >= LEAST_BPS
+    return (situation.latency_s or 0.0) + bits / situation.rate_bps if arrives else float("inf")
+
+
+def _latency_s(situation: Situation, way: Way, upload_bits: int) -> float | None:
+    """Return the seconds of one prediction, those on the link included; None where the device's are unknown."""
+    on_device = 0.0 if way.row is None else None if way.cost is None else way.cost[0]
+    if on_device is None or not upload_bits:
+        return on_device
+    return on_device + (situation.latency_s or 0.0) + upload_bits / (situation.uplink_bps or 1.0)
 
 
 def _misses(request: Request, offer: Offer) -> tuple[Miss, ...]:
@@ -266,7 +176,7 @@ def _misses(request: Request, offer: Offer) -> tuple[Miss, ...]:
     ]
     if offer.decision != "stay":
         needs.append(
-            ("storage_bytes", request.stored_bytes + offer.download_bytes + request.head_bytes, situation.storage_bytes)
+            ("storage_bytes", request.stored_bytes + offer.way.bytes + request.head_bytes, situation.storage_bytes)
         )
     missed = [
         Miss(name, needed, allowed) for name, needed, allowed in needs if allowed is not None and needed > allowed
@@ -288,8 +198,8 @@ def _misses_on_device(request: Request, offer: Offer) -> Iterator[Miss]:
     needed = row.memory_bytes + beside
     if situation.memory_bytes is not None and needed > situation.memory_bytes:
         yield Miss("memory_bytes", needed, situation.memory_bytes)
-    if situation.power_w is not None and offer.energy_j and offer.latency_s:
-        power = offer.energy_j / max(offer.latency_s, situation.max_latency_s or 0.0)
+    if situation.power_w is not None and offer.way.cost and offer.way.cost[0]:
+        power = offer.way.cost[1] / max(offer.way.cost[0], situation.max_latency_s or 0.0)
         if power > situation.power_w:
             yield Miss("power_w", power, situation.power_w)
     if situation.formats is not None and _NUMBER_FORMAT not in situation.formats:
@@ -304,5 +214,5 @@ def missing_chunks(request: Request, offer: Offer) -> tuple[int, ...]:
     """Return the chunks an offer must fetch beside its delta, the most useful first (the order of the head)."""
     if offer.row is None or offer.row is request.live:
         return ()
-    skipped = request.held | offer.covered
+    skipped = request.held | offer.way.covered
     return tuple(index for index in sorted(offer.row.chunks) if index not in skipped)

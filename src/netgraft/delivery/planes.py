@@ -71,20 +71,6 @@ class Cells:
             self.codes[region] = np.zeros(self.sizes[region], np.int32)
         return self.codes[region]
 
-    def add(self, cell: Cell, negative: Bits, bit: Bits) -> None:
-        """Set the bits of a cell.
-
-        Args:
-            cell: the next one of its region.
-            negative: for each number whether it is negative, if the bit makes it more than zero; [n].
-            bit: [n].
-        """
-        region, plane = cell
-        codes = self.known(region)
-        below = (codes < 0) | ((codes == 0) & negative)
-        codes += np.where(below, -1, 1).astype(np.int32) * (bit.astype(np.int32) << plane)
-        self.lowest[region] = plane
-
 
 def split_cell(codes: Codes, plane: int) -> tuple[Bits, Bits, Bits]:
     """Return the runs of an exact cell: first bits, later bits, signs of those that the first bits make more than 0."""
@@ -113,25 +99,28 @@ def read_cell(cells: Cells, cell: Cell, bits: Callable[[int, str], Bits]) -> tup
         cell: the next one of its region.
         bits: gives the next so many bits of a run named ``first``, ``later`` or ``sign``.
     """
-    codes = cells.known(cell[0])
-    unset = codes == 0
-    first = bits(int(unset.sum()), "first")
-    later = bits(len(codes) - len(first), "later")
+    codes, step = cells.known(cell[0]), np.int32(1 << cell[1])
+    unset, grown = np.flatnonzero(codes == 0), np.flatnonzero(codes)
+    first = bits(len(unset), "first")
+    later = bits(len(grown), "later")
     signs = bits(int(first.sum()), "sign")
-    bit, negative = np.empty(len(codes), bool), np.zeros(len(codes), bool)
-    bit[unset], bit[~unset] = first, later
-    negative[np.flatnonzero(unset)[first]] = signs
-    cells.add(cell, negative, bit)
+    grown = grown[later]
+    before = codes[grown]
+    codes[grown] = before + np.where(before < 0, -step, step)
+    codes[unset[first]] = np.where(signs, -step, step)
+    cells.lowest[cell[0]] = cell[1]
     return first, later, signs
 
 
 def read_raw(cells: Cells, cell: Cell, bits: Callable[[int, str], Bits]) -> None:
     """Read a raw cell into the cells; the region's first one begins with signs."""
-    region, _ = cell
-    size = cells.sizes[region]
+    region, plane = cell
+    codes = cells.known(region)
     if region not in cells.signs:
-        cells.signs[region] = bits(size, "sign")
-    cells.add(cell, cells.signs[region], bits(size, "first"))
+        cells.signs[region] = bits(len(codes), "sign")
+    below = (codes < 0) | ((codes == 0) & cells.signs[region])
+    codes += np.where(below, -1, 1).astype(np.int32) * (bits(len(codes), "first").astype(np.int32) << plane)
+    cells.lowest[region] = plane
 
 
 class BitReader:

@@ -14,8 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from netgraft.delivery.costs import completed, costs_of
 from netgraft.delivery.head import CutRow, Head
-from netgraft.delivery.offers import Costs, Offer, Request, missing_chunks, offers
+from netgraft.delivery.offers import Offer, missing_chunks, offers
 from netgraft.delivery.planned import Alternative, Plan
+from netgraft.delivery.planner_request import Costs, Request
 from netgraft.delivery.reasons import nothing_fits, reason, stays, why_not, worst_miss
 from netgraft.delivery.situation import Situation
 from netgraft.errors import BudgetError, SituationError
@@ -31,6 +32,7 @@ def plan(
     deltas_from: Mapping[str, Collection[str]] | None = None,
     costs: Costs | None = None,
     server: bool = False,
+    answers: bool = True,
     live: str | None = None,
     live_memory_bytes: int | None = None,
     stored_bytes: int | None = None,
@@ -46,6 +48,7 @@ def plan(
         costs: seconds and joules of one prediction of a cut on the device; by default modelled for the device that the
             situation names, whose memory and number formats hold where the situation says nothing of them.
         server: whether a server would answer predictions or finish features.
+        answers: whether a cut of this head answers now; a device may hold chunks that it does not run yet.
         live: the cut of this head that answers now; by default the most accurate one whose chunks are held.
         live_memory_bytes: memory of the model that answers now, which stays in the other slot during a change; by
             default that of the live cut.
@@ -59,7 +62,7 @@ def plan(
     """
     situation = completed(situation)
     held = frozenset(held) | _named_chunks(head, situation)
-    answering = _live(head, held, live)
+    answering = _live(head, held, live) if answers else None
     memory_bytes = answering.memory_bytes if answering is not None else 0
     request = Request(
         head=head,
@@ -84,7 +87,7 @@ def plan(
 def _order(offer: Offer) -> tuple[float, float, bool, int, int]:
     """Return what is greatest for the best offer."""
     memory = offer.row.memory_bytes if offer.row is not None else 0
-    return offer.accuracy, -offer.total_bits, offer.decision == "stay", -offer.download_bytes, -memory
+    return offer.accuracy, -offer.total_bits, offer.decision == "stay", -offer.way.bytes, -memory
 
 
 def _named_chunks(head: Head, situation: Situation) -> frozenset[int]:
@@ -141,8 +144,8 @@ def _plan(request: Request, best: Offer, found: Sequence[Offer]) -> Plan:
         decision=best.decision,
         cut=None if best.row is None else best.row.id,
         chunks=missing_chunks(request, best),
-        delta=best.delta,
-        download_bytes=best.download_bytes,
+        delta=best.way.delta,
+        download_bytes=best.way.bytes,
         wire_bytes=best.wire_bytes,
         download_s=best.download_s,
         latency_s=cost[0] if known and cost is not None else best.latency_s,
@@ -156,8 +159,8 @@ def _plan(request: Request, best: Offer, found: Sequence[Offer]) -> Plan:
 
 def _alternatives(request: Request, best: Offer | None, found: Sequence[Offer]) -> tuple[Alternative, ...]:
     """Return the best offer of each other kind, then the most accurate others that say something new."""
-    others = sorted((o for o in found if o is not best), key=lambda o: (bool(o.misses), *(-x for x in _order(o))))
-    leading = {offer.decision: offer for offer in reversed(others)}
+    others = sorted((o for o in found if o is not best), key=lambda o: (not o.misses, _order(o)))
+    leading = {offer.decision: offer for offer in others}
     accurate = sorted(others, key=lambda o: -o.accuracy)
     chosen = list({id(offer): offer for offer in (*leading.values(), *accurate)}.values())[:_MOST_ALTERNATIVES]
     return tuple(
@@ -165,7 +168,7 @@ def _alternatives(request: Request, best: Offer | None, found: Sequence[Offer]) 
             decision=offer.decision,
             cut=None if offer.row is None else offer.row.id,
             accuracy=offer.accuracy,
-            download_bytes=offer.download_bytes,
+            download_bytes=offer.way.bytes,
             why=worst_miss(offer) if best is None else why_not(request, offer, best),
         )
         for offer in chosen

@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 from urllib.parse import quote
 
-from netgraft.delivery.client import Holding
 from netgraft.delivery.costs import costs_of
 from netgraft.delivery.head import Head
+from netgraft.delivery.holding import Holding
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.planner import plan
 from netgraft.delivery.situation import Situation
 from netgraft.delivery.tiers import Tiers
-from netgraft.errors import DeliveryError
+from netgraft.errors import BudgetError, DeliveryError
 
 _MOST_PLAN_BYTES = 1_048_576
 _BESIDE = ("head", "version", "chunks_url")
@@ -42,7 +42,8 @@ def plan_here(head: Head, situation: Situation, holding: Holding) -> Plan:
     )
     if 0 not in made.chunks:
         return made
-    return replace(made, chunks=made.chunks[1:], download_bytes=made.download_bytes - first)
+    rest = max(0.0, made.wire_bytes - first)
+    return replace(made, chunks=made.chunks[1:], download_bytes=made.download_bytes - first, wire_bytes=rest)
 
 
 class ServerPlanner:
@@ -57,6 +58,7 @@ class ServerPlanner:
 
         Raises:
             DeliveryError: the answer is no plan for this version.
+            BudgetError: its cut does not fit into the device's memory.
             LinkError: no server makes one.
         """
         asked = {"situation": situation.to_json(), "held": list(holding.hashes), "version": head.version}
@@ -68,4 +70,20 @@ class ServerPlanner:
             raise DeliveryError("a plan in JSON is required, got something else") from error
         if not isinstance(value, dict) or value.get("version") != head.version:
             raise DeliveryError(f"a plan for version {head.version} is required, got one for another")
-        return Plan.from_json({key: entry for key, entry in value.items() if key not in _BESIDE})
+        made = Plan.from_json({key: entry for key, entry in value.items() if key not in _BESIDE})
+        _check_memory(head, situation, holding, made)
+        return made
+
+
+def _check_memory(head: Head, situation: Situation, holding: Holding, made: Plan) -> None:
+    """Check that what a server wants fits the device; its data budget is watched with every byte that comes.
+
+    Raises:
+        BudgetError: it does not.
+    """
+    row = next((row for row in head.cuts if row.id == made.cut), None)
+    if row is None or situation.memory_bytes is None or row.id == holding.live:
+        return
+    needed = row.memory_bytes + holding.live_memory_bytes
+    if needed > situation.memory_bytes:
+        raise BudgetError(f"a plan within {situation.memory_bytes} bytes of memory is required, got one of {needed}")

@@ -16,46 +16,25 @@ leaves at most files nobody names.
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
 
+from netgraft.delivery.files import Files, LocalFiles, RemoteFiles, translated
 from netgraft.errors import ChunkError, DeliveryError, HeadError, SettingError, TrustError, unknown_name
-from netgraft.records import sha256_hex, write_bytes
+from netgraft.records import sha256_hex
 
 if TYPE_CHECKING:
     from netgraft.delivery.head import OpenedHead
     from netgraft.library import Library
 
 FOLDER = "published"
-_T = TypeVar("_T")
 _DIGITS = re.compile("[0-9a-f]{64}")
 _VERSION = re.compile("[0-9]{8}")
 _RETRACTED = ".retracted"
 _TRUST = "trust.json"
 _MOST_VERSIONS, _LONGEST_NAME = 99_999_999, 240
-
-
-class Files(Protocol):
-    """Where files lie: paths are made by this module alone, from checked parts with slashes between them."""
-
-    def read(self, path: str) -> bytes | None:
-        """Return a file, or None where there is none."""
-        ...
-
-    def write(self, path: str, data: bytes) -> None:
-        """Write a file whole or not at all."""
-        ...
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Write a file where there is none; return whether it was written."""
-        ...
-
-    def names(self, path: str) -> list[str]:
-        """Return the names in a folder; none where there is no folder."""
-        ...
 
 
 class Published:
@@ -71,7 +50,7 @@ class Published:
             SettingError: the protocol of the URL is unknown, or its package is not installed.
         """
         self.address = address
-        self._files: Files = _RemoteFiles(address) if "://" in address else _LocalFiles(Path(address))
+        self._files: Files = RemoteFiles(address) if "://" in address else LocalFiles(Path(address))
 
     @classmethod
     def of(cls, library: Library) -> Self:
@@ -103,7 +82,7 @@ class Published:
         opened = unpack_head(head, _accept)
         name, version = opened.head.name, opened.head.version
         self._check_free(name, version, opened.sha256)
-        self._add_chunks({**chunks, sha256_hex(opened.first): opened.first}, _chunk_hashes(opened))
+        self._add_chunks({sha256_hex(opened.first): opened.first, **chunks}, _chunk_hashes(opened))
         self._write(f"heads/{opened.sha256}", head)
         path = f"{_folder_of(name)}/{version:08d}"
         if not self._create(path, opened.sha256.encode()) and self._read(path) != opened.sha256.encode():
@@ -119,6 +98,10 @@ class Published:
         """Return the versions of a name that are offered, in order; none for an unknown one."""
         found = set(self._names(_folder_of(name)))
         return sorted(int(text) for text in found if _VERSION.fullmatch(text) and text + _RETRACTED not in found)
+
+    def next_version(self, name: str) -> int:
+        """Return the lowest version that is free: above all there ever were, retracted ones included."""
+        return max(self._taken(name), default=0) + 1
 
     def latest(self, name: str) -> tuple[int, str]:
         """Return the highest version of a name and the identity of its head.
@@ -232,10 +215,13 @@ class Published:
         """
         self._names("names")
 
+    def _taken(self, name: str) -> set[int]:
+        return {int(text[:8]) for text in self._names(_folder_of(name)) if _VERSION.fullmatch(text[:8])}
+
     def _check_free(self, name: str, version: int, sha256: str) -> None:
         """Refuse a version that is another head's, or below one that was there."""
         _check_version(version)
-        taken = [int(text[:8]) for text in self._names(_folder_of(name)) if _VERSION.fullmatch(text[:8])]
+        taken = self._taken(name)
         if version in taken:
             held = (self._read(f"{_folder_of(name)}/{version:08d}") or b"").decode("ascii", "replace")
             if held != sha256 or version not in self.versions(name):
@@ -261,106 +247,16 @@ class Published:
         return unknown_name("a published model", name, names)
 
     def _read(self, path: str) -> bytes | None:
-        return _translated(self.address, lambda: self._files.read(path))
+        return translated(self.address, lambda: self._files.read(path))
 
     def _write(self, path: str, data: bytes) -> None:
-        _translated(self.address, lambda: self._files.write(path, data))
+        translated(self.address, lambda: self._files.write(path, data))
 
     def _create(self, path: str, data: bytes) -> bool:
-        return _translated(self.address, lambda: self._files.create(path, data))
+        return translated(self.address, lambda: self._files.create(path, data))
 
     def _names(self, path: str) -> list[str]:
-        return _translated(self.address, lambda: self._files.names(path))
-
-
-class _LocalFiles:
-    """A folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            return (self._root / path).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def write(self, path: str, data: bytes) -> None:
-        write_bytes(self._root / path, data)
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Write aside and link: the name appears with its content, and only where it is free."""
-        target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as aside:
-            written = Path(aside) / "new"
-            write_bytes(written, data)
-            try:
-                target.hardlink_to(written)
-            except FileExistsError:
-                return False
-        return True
-
-    def names(self, path: str) -> list[str]:
-        try:
-            return [found.name for found in (self._root / path).iterdir() if not found.name.startswith(".")]
-        except FileNotFoundError:
-            return []
-
-
-class _RemoteFiles:
-    """An object store that fsspec knows; whole objects are put."""
-
-    def __init__(self, address: str) -> None:
-        import fsspec
-
-        try:
-            self._store: Any
-            self._store, root = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise SettingError(f"a folder or a URL of an object store is required, got {address}: {error}") from error
-        self._root = root.rstrip("/")
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            return bytes(self._store.cat_file(f"{self._root}/{path}"))
-        except FileNotFoundError:
-            return None
-
-    def write(self, path: str, data: bytes) -> None:
-        target = f"{self._root}/{path}"
-        self._store.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._store.pipe_file(target, data)
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Put where nothing is; a store without conditional writes leaves a moment in which two could."""
-        self._store.invalidate_cache()
-        if self._store.exists(f"{self._root}/{path}"):
-            return False
-        try:
-            self._store.makedirs(f"{self._root}/{path}".rpartition("/")[0], exist_ok=True)
-            self._store.pipe_file(f"{self._root}/{path}", data, mode="create")
-        except FileExistsError:
-            return False
-        except (TypeError, ValueError, NotImplementedError):  # this store knows no conditional write
-            self._store.pipe_file(f"{self._root}/{path}", data)
-        return True
-
-    def names(self, path: str) -> list[str]:
-        self._store.invalidate_cache()
-        try:
-            found: Sequence[str] = self._store.ls(f"{self._root}/{path}", detail=False)
-        except FileNotFoundError:
-            return []
-        return [each.rstrip("/").rpartition("/")[2] for each in found]
-
-
-def _translated(address: str, call: Callable[[], _T]) -> _T:
-    """Return what a call gives; errors of the store become those of Netgraft."""
-    try:
-        return call()
-    except OSError as error:
-        raise DeliveryError(f"a place for models that can be used is required, got {address}: {error}") from error
+        return translated(self.address, lambda: self._files.names(path))
 
 
 def _folder_of(name: str) -> str:

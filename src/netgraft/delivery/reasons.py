@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from netgraft.delivery.offers import Miss, Offer, Request, missing_chunks
+from netgraft.delivery.offers import Miss, Offer, missing_chunks
+from netgraft.delivery.planner_request import Request
 from netgraft.units import format_quantity
 
 _UNITS = {
@@ -40,7 +41,7 @@ def stays(request: Request, found: Sequence[Offer]) -> str:
     else:
         start = "Wait"
     if request.link_down:
-        return f"{start}: the link is down (rate_bps = 0), and nothing that is held fits."
+        return f"{start}: the link is down (rate_bps below 1), and nothing that is held fits."
     return f"{start}: nothing fits; {closest(found)}."
 
 
@@ -76,7 +77,7 @@ def worst_miss(offer: Offer) -> str:
 
 def _miss_words(miss: Miss) -> str:
     if miss.limit == "rate_bps":
-        return "the link is down (rate_bps = 0)"
+        return "the link is down (rate_bps below 1)"
     if miss.limit == "bit_error_rate":
         return "it would never arrive whole at this bit_error_rate"
     if miss.limit == "codecs":
@@ -115,10 +116,10 @@ def _moving(request: Request, best: Offer) -> str:
     if best.row is None:
         return f"; nothing to download, {best.upload_bits} bits up per sample"
     count = len(missing_chunks(request, best))
-    if not best.download_bytes:
+    if not best.way.bytes:
         return "; all its chunks are held"
-    parts = f"; {'a delta and ' if best.delta is not None else ''}{count} chunk{'' if count == 1 else 's'}"
-    text = f"{parts}, {format_quantity(best.download_bytes, 'byte')}"
+    parts = f"; {'a delta and ' if best.way.delta is not None else ''}{count} chunk{'' if count == 1 else 's'}"
+    text = f"{parts}, {format_quantity(best.way.bytes, 'byte')}"
     timed = "" if best.download_s is None else f" in {format_quantity(best.download_s, 's')}"
     return text + timed + (f", {best.upload_bits} bits up per sample" if best.upload_bits else "")
 
@@ -142,10 +143,10 @@ def _unchecked(request: Request, best: Offer) -> list[str]:
     """Return the limits that could not be checked."""
     situation = request.situation
     said = []
-    if best.row is not None and best.latency_s is None and request.costs is None:
-        named = [key for key in ("max_latency_s", "power_w") if getattr(situation, key) is not None]
-        if named:
-            said.append(f"Not checked: {' and '.join(named)}, because the device is unknown.")
+    known = {"max_latency_s": best.latency_s, "power_w": best.way.cost and best.way.cost[1]}
+    named = [key for key, value in known.items() if getattr(situation, key) is not None and not value]
+    if best.row is not None and named:
+        said.append(f"Not checked: {' and '.join(named)}, because the device's figures are unknown.")
     if situation.deadline_s is not None and best.download_s is None:
         said.append("Not checked: deadline_s, because rate_bps is unknown.")
     return said

@@ -29,7 +29,7 @@ SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 REED_SOLOMON = "reed-solomon"
 _MOST_FILE_BYTES = 8_000_000  # 65,536 hashes of held chunks and room to spare
 _THIS = "this"
-_DATE = r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_DATE = r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
 _TIME_FORM = "a date and time with an offset from UTC, such as 2026-05-04T12:30:00+02:00,"
 _LOWEST_ACCURACY = -1e9  # R2 has no lower end, but none that means anything is below
@@ -44,7 +44,7 @@ class Situation:
         memory_bytes: memory for models while they run, two at once during a change.
         storage_bytes: room for what is downloaded.
         device: the name of a profile of the catalogue, or figures.
-        rate_bps: rate of the downlink; 0: the link is down.
+        rate_bps: rate of the downlink; below 1: the link is down.
         latency_s: seconds of one exchange over the link (round trip), whatever its size.
         bit_error_rate: share of bits that arrive wrong.
         deadline_s: seconds from now until the model must be complete.
@@ -164,7 +164,7 @@ def _table() -> Table:
         "memory_bytes": Number("memory for models while they run, two at once during a change", 1, whole=True),
         "storage_bytes": Number("room for what is downloaded", whole=True),
         "device": _Device(),
-        "rate_bps": Number("rate of the downlink in bits per second; 0: the link is down"),
+        "rate_bps": Number("rate of the downlink in bits per second; below 1: the link is down"),
         "latency_s": Number("seconds of one exchange over the link, whatever its size"),
         "bit_error_rate": Number("share of bits that arrive wrong", high=0.5),
         "deadline_s": Number("seconds until the model must be complete", open_low=True),
@@ -175,7 +175,7 @@ def _table() -> Table:
         "power_w": Number("most power for predictions", open_low=True),
         "location": Text("where the device is, in its owner's words"),
         "time": Text("the moment it speaks of", 40, f"{_DATE}T{_CLOCK}{_OFFSET}", _TIME_FORM, _in_calendar),
-        "uplink_bps": Number("rate of the uplink in bits per second; 0: it is down"),
+        "uplink_bps": Number("rate of the uplink in bits per second; below 1: it is down"),
         "codecs": Items("codecs it can decode, beside zstd and raw", name, 16),
         "formats": FORMATS,
         "held": Items("the chunks it has", chunk, 65_536),

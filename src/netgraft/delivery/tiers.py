@@ -121,7 +121,8 @@ class Tiers:
         servers = [*self.servers[self._first :], *self.servers[: self._first]]
         last: Trouble | None = None
         without: set[str] = set()
-        for attempt in range(max(self._retries.attempts, len(servers))):
+        attempts = max(self._retries.attempts, len(servers))
+        for attempt in range(attempts):
             server = servers[attempt % len(servers)]
             if server in without:
                 continue
@@ -137,7 +138,7 @@ class Tiers:
                 without.add(server)
             if len(without) == len(servers):
                 break
-            if (attempt + 1) % len(servers) == 0:
+            if (attempt + 1) % len(servers) == 0 and attempt + 1 < attempts:
                 self._sleep(self._wait_s(attempt // len(servers), reply))
         assert last is not None
         kind = ChunkError if last.kind == "corrupt" else LinkError

@@ -1,4 +1,4 @@
-"""Arrays that are sent as they are lose the bits that nobody can tell: their last bits become zeros, which cost nothing.
+"""Arrays that are sent as they are lose bits that nobody can tell: their last bits become zeros, which cost nothing.
 
 A number keeps as few bits of its mantissa as its own tolerance allows, so it stays a float32 like any other.
 """
@@ -15,8 +15,8 @@ from netgraft.runtime.encoding import FloatArray
 
 #: An edge may move by this share of the narrower bin beside it.
 _EDGE_SHARE = 1 / 64
-#: A bias may move by this share of the grid's step.
-_BIAS_SHARE = 1 / 4
+#: A hidden unit's bias may move by this share of the grid's step, as far as a weight on it does; an exit's by less.
+_BIAS_SHARE, _EXIT_SHARE = 1 / 2, 1 / 16
 #: A frequency or the number of a canary row may move by this share of itself.
 _OWN_SHARE = 1 / 1_024
 _MANTISSA = 23
@@ -57,7 +57,7 @@ def trimmed_exact(exact: Mapping[str, NDArray[Any]], step: float) -> dict[str, N
         if name == "edges":
             made[name] = trimmed(values, _edge_tolerance(values, exact["bins"]))
         elif name.startswith(("bias_", "head_bias@")):
-            made[name] = trimmed(values, step * _BIAS_SHARE)
+            made[name] = trimmed(values, step * (_BIAS_SHARE if name.startswith("bias_") else _EXIT_SHARE))
         elif name == "frequencies":
             made[name] = trimmed(values, np.abs(values) * _OWN_SHARE)
     return made

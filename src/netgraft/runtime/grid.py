@@ -23,7 +23,7 @@ from netgraft.runtime.encoding import FloatArray
 
 MOST_PLANES = 15
 _LEAST_CENTROID = 0.01
-_DIGITS = 3
+_DIGITS = 2
 Codes = NDArray[np.int32]
 
 

@@ -15,12 +15,14 @@ Tensors by name (float32; w channels after block l, v before it, c outputs):
 ``scale_lb, shift_lb``   [w] its second norm
 ``weight_lb``            [w, 3, 3, w] its second convolution
 ``weight_ls``            [v, w] its shortcut; absent where pixels and channels stay
-``head_scale@l``         [w] norm before the head of depth l; so ``head_shift@l``
-``head@l``               [w, pool * pool, c] and ``head_bias@l`` [c], after means over parts of the image
+``head_shift@l``         [w] what the head of depth l adds to the channels before it rectifies them
+``head_scale@l``         [w] of its group norm, after means over pool x pool parts of the image
+``head@l``               [w, pool * pool, c] and ``head_bias@l`` [c]
 =======================  ===========================================================
 
-With several shells a channel reads only channels of its own and of lower shells. Each pair of shells is then a product
-of its own, so that channels that two cuts share are the same to the last bit.
+With several shells a channel reads only channels of its own and of lower shells. The channels of each shell are then
+an array of their own and each pair of shells a product of its own, so that channels that two cuts share are the same to
+the last bit.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ _EPSILON = np.float32(1e-5)
 _PATCH_BYTES = 16 * 2**20
 _LARGEST = 4_096
 Tensors = Mapping[str, NDArray[Any]]
+#: The channels [n, h, h, ...] of each shell.
+Hidden = list[FloatArray]
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,16 @@ class ImageArchitecture:
         return len(self.strides)
 
     @property
+    def numeric(self) -> int:
+        """Return the numeric features of an encoded image."""
+        return self.pixels * self.pixels * self.channels
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Return the slots of each code column; images have none."""
+        return ()
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Return the channels after the stem and after each block."""
         return self.shells[-1]
@@ -155,35 +169,38 @@ class ImageNetwork:
         return np.concatenate([_block_outputs(a, self.tensors, part) for part in _parts(a, inputs.numeric)])[:, None, :]
 
 
-def stem(a: ImageArchitecture, tensors: Tensors, images: FloatArray) -> FloatArray:
-    """Return the channels after the stem; float32 [n, h, h, w] of images [n, h, h, channels]."""
-    return _convolve(images, tensors["weight_0"], 1, (a.channels,), tuple(shell[0] for shell in a.shells))
+def stem(a: ImageArchitecture, tensors: Tensors, images: FloatArray) -> Hidden:
+    """Return the channels after the stem, by shell, of images [n, h, h, channels]."""
+    return _convolve([images], tensors["weight_0"], 1, _ends(a, 0))
 
 
-def block(a: ImageArchitecture, tensors: Tensors, index: int, hidden: FloatArray) -> FloatArray:
-    """Return the channels after a block, from 1; float32 [n, h', h', w] of hidden [n, h, h, v]."""
-    before, after = (tuple(shell[i] for shell in a.shells) for i in (index - 1, index))
-    stride = a.strides[index - 1]
+def block(a: ImageArchitecture, tensors: Tensors, index: int, hidden: Hidden) -> Hidden:
+    """Return the channels after a block, from 1, by shell."""
+    stride, after = a.strides[index - 1], _ends(a, index)
     first = _norm(hidden, tensors[f"scale_{index}a"], tensors[f"shift_{index}a"], a.group)
-    made = _convolve(first, tensors[f"weight_{index}a"], stride, before, after)
+    made = _convolve(first, tensors[f"weight_{index}a"], stride, after)
     made = _norm(made, tensors[f"scale_{index}b"], tensors[f"shift_{index}b"], a.group)
-    made = _convolve(made, tensors[f"weight_{index}b"], 1, after, after)
-    if a.keeps(index):
-        made += hidden
-    else:
-        made += _products(first[:, ::stride, ::stride], tensors[f"weight_{index}s"], before, after)
-    return made
+    made = _convolve(made, tensors[f"weight_{index}b"], 1, after)
+    kept = hidden if a.keeps(index) else _shortcut(first, tensors[f"weight_{index}s"], stride, after)
+    return [np.add(piece, own, out=piece) for piece, own in zip(made, kept, strict=True)]
 
 
-def head(a: ImageArchitecture, tensors: Tensors, depth: int, hidden: FloatArray) -> FloatArray:
-    """Return the outputs of the head after so many blocks; float32 [n, c] of hidden [n, h, h, w]."""
-    normed = _norm(hidden, tensors[f"head_scale@{depth}"], tensors[f"head_shift@{depth}"], a.group)
-    pooled = _pooled(normed, a.pool)  # [n, w, pool * pool]
-    weight = tensors[f"head@{depth}"]
-    result = np.broadcast_to(np.asarray(tensors[f"head_bias@{depth}"], np.float32), (len(hidden), a.outputs)).copy()
-    for low, high in pairwise((0, *(shell[depth] for shell in a.shells))):
-        result += pooled[:, low:high].reshape(len(hidden), -1) @ weight[low:high].reshape(-1, a.outputs)
+def head(a: ImageArchitecture, tensors: Tensors, depth: int, hidden: Hidden) -> FloatArray:
+    """Return the outputs of the head after so many blocks; float32 [n, c]."""
+    shift, scale = tensors[f"head_shift@{depth}"], tensors[f"head_scale@{depth}"]
+    bias, weight = np.asarray(tensors[f"head_bias@{depth}"], np.float32), tensors[f"head@{depth}"]
+    result = np.repeat(bias[None], len(hidden[0]), axis=0)
+    for piece, (low, high) in zip(hidden, pairwise((0, *_ends(a, depth))), strict=True):
+        pooled = _pooled(np.maximum(piece + shift[low:high], np.float32(0)), a.pool)
+        normed = _standardised(pooled.reshape(len(pooled), 1, (high - low) // a.group, a.group * a.pool**2))
+        scaled = normed.reshape(pooled.shape) * scale[low:high, None]
+        result += scaled.reshape(len(pooled), (high - low) * a.pool**2) @ weight[low:high].reshape(-1, a.outputs)
     return result
+
+
+def _ends(a: ImageArchitecture, depth: int) -> tuple[int, ...]:
+    """Return the last channel of each shell after so many blocks."""
+    return tuple(shell[depth] for shell in a.shells)
 
 
 def images_of(a: ImageArchitecture, numeric: FloatArray) -> FloatArray:
@@ -192,9 +209,8 @@ def images_of(a: ImageArchitecture, numeric: FloatArray) -> FloatArray:
     Raises:
         ModelError: the rows have another number of features.
     """
-    expected = a.pixels * a.pixels * a.channels
-    if numeric.shape[1] != expected:
-        raise ModelError(f"images must have {expected} numbers, got {numeric.shape[1]}")
+    if numeric.shape[1] != a.numeric:
+        raise ModelError(f"images must have {a.numeric} numbers, got {numeric.shape[1]}")
     return numeric.reshape(-1, a.pixels, a.pixels, a.channels)
 
 
@@ -247,57 +263,61 @@ def _block_outputs(a: ImageArchitecture, tensors: Tensors, images: FloatArray) -
     return head(a, tensors, a.depth, hidden)
 
 
-def _norm(hidden: FloatArray, scale: NDArray[Any], shift: NDArray[Any], group: int) -> FloatArray:
-    """Return the rectified group norm of [n, h, h, w]."""
-    n, h, _, w = hidden.shape
-    grouped = hidden.reshape(n, h * h, w // group, group)
-    mean = grouped.mean(axis=(1, 3), keepdims=True, dtype=np.float32)
-    centred = grouped - mean
+def _norm(hidden: Hidden, scale: NDArray[Any], shift: NDArray[Any], group: int) -> Hidden:
+    """Return the rectified group norm of each shell."""
+    made, low = [], 0
+    for piece in hidden:
+        n, h, _, w = piece.shape
+        normed = _standardised(piece.reshape(n, h * h, w // group, group)).reshape(piece.shape)
+        normed *= scale[low : low + w]
+        normed += shift[low : low + w]
+        made.append(np.maximum(normed, np.float32(0), out=normed))
+        low += w
+    return made
+
+
+def _standardised(grouped: FloatArray) -> FloatArray:
+    """Return [n, pixels, groups, numbers] with mean 0 and variance 1 over the pixels and numbers of each group."""
+    centred = grouped - grouped.mean(axis=(1, 3), keepdims=True, dtype=np.float32)
     variance = np.square(centred).mean(axis=(1, 3), keepdims=True, dtype=np.float32)
     centred /= np.sqrt(variance + _EPSILON)
-    normed = centred.reshape(hidden.shape)
-    normed *= scale
-    normed += shift
-    return np.maximum(normed, np.float32(0), out=normed)
+    return centred
 
 
 def _pooled(hidden: FloatArray, pool: int) -> FloatArray:
     """Return the means over the parts of images, in the manner of torch; float32 [n, w, pool * pool]."""
     side = hidden.shape[1]
     ends = [(i * side // pool, -(-(i + 1) * side // pool)) for i in range(pool)]
-    parts = [hidden[:, a:b, c:d].mean(axis=(1, 2), dtype=np.float32) for a, b in ends for c, d in ends]
+    parts = [hidden[:, a:b, c:d].mean(axis=(1, 2), dtype=np.float32) for a, b in ends for c, d in ends]  # each [n, w]
     return np.stack(parts, axis=2)
 
 
-def _convolve(
-    hidden: FloatArray, weight: NDArray[Any], stride: int, before: tuple[int, ...], after: tuple[int, ...]
-) -> FloatArray:
-    """Return a convolution of 3 x 3 with padding 1; float32 [n, h', h', w] of hidden [n, h, h, v]."""
-    padded = np.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    windows = sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]  # [n, h', h', v, 3, 3]
-    n, high, wide = windows.shape[:3]
-    pieces = [windows[:, :, :, a:b].reshape(n, high, wide, -1) for a, b in pairwise((0, *before))]
-    flat = weight.reshape(-1, weight.shape[-1])
-    return _summed(pieces, flat, tuple(TAPS * width for width in before), after)
+def _convolve(hidden: Hidden, weight: NDArray[Any], stride: int, after: tuple[int, ...]) -> Hidden:
+    """Return a convolution of 3 x 3 with padding 1."""
+    pieces = []
+    for piece in hidden:
+        padded = np.pad(piece, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        windows = sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]  # [n, h', h', v, 3, 3]
+        pieces.append(windows.reshape(*windows.shape[:3], TAPS * piece.shape[3]))
+    return _summed(pieces, weight.reshape(-1, weight.shape[-1]), after)
 
 
-def _products(hidden: FloatArray, weight: NDArray[Any], before: tuple[int, ...], after: tuple[int, ...]) -> FloatArray:
-    """Return a convolution of 1 x 1; float32 [n, h, h, w]."""
-    pieces = [np.ascontiguousarray(hidden[..., a:b]) for a, b in pairwise((0, *before))]
-    return _summed(pieces, weight, before, after)
+def _shortcut(hidden: Hidden, weight: NDArray[Any], stride: int, after: tuple[int, ...]) -> Hidden:
+    """Return a convolution of 1 x 1."""
+    return _summed([np.ascontiguousarray(piece[:, ::stride, ::stride]) for piece in hidden], weight, after)
 
 
-def _summed(
-    pieces: list[FloatArray], weight: NDArray[Any], before: tuple[int, ...], after: tuple[int, ...]
-) -> FloatArray:
-    """Return for each shell after the sum of the products with the shells before that it reads, in their order."""
-    result = np.empty((*pieces[0].shape[:-1], after[-1]), np.float32)
-    inner = list(pairwise((0, *before)))
+def _summed(pieces: Hidden, weight: NDArray[Any], after: tuple[int, ...]) -> Hidden:
+    """Return for each shell after the sum of the products with the pieces that it reads, in their order.
+
+    Shell t reads pieces up to t, or the one piece that there is, as of images.
+    """
+    starts = np.cumsum([0, *(piece.shape[-1] for piece in pieces)]).tolist()
+    made = []
     for t, (low, high) in enumerate(pairwise((0, *after))):
-        # what is not of shells reads everything: images have one shell of channels
-        reads = inner[: t + 1]
-        total = pieces[0] @ weight[reads[0][0] : reads[0][1], low:high]
-        for piece, (a, b) in zip(pieces[1 : t + 1], reads[1:], strict=True):
-            total += piece @ weight[a:b, low:high]
-        result[..., low:high] = total
-    return result
+        reads = list(zip(pieces, pairwise(starts), strict=True))[: t + 1]
+        total, *others = (piece @ np.ascontiguousarray(weight[a:b, low:high]) for piece, (a, b) in reads)
+        for each in others:
+            total += each
+        made.append(total)
+    return made

@@ -84,6 +84,11 @@ class ImageShape:
         return tuple(range(self.depth + 1))
 
     @property
+    def bins(self) -> tuple[int, ...]:
+        """Return the basis functions per feature; images have no basis."""
+        return ()
+
+    @property
     def shells(self) -> int:
         """Return the number of shells."""
         return len(self.widths)
@@ -235,14 +240,14 @@ def exits(
     rows = np.arange(len(inputs))
     hidden = stem(a, own, images_of(a, inputs.numeric))
     for exit_ in range(depth + 1):
-        if exit_:
-            hidden = block(a, own, exit_, hidden)
         if not len(rows):
             break
+        if exit_:
+            hidden = block(a, own, exit_, hidden)
         made = head(a, own, exit_, hidden)
         leaves = np.ones(len(rows), bool) if exit_ == depth else np.asarray(confidence(made), bool)
         outputs[rows[leaves]], left[rows[leaves]] = made[leaves], exit_
-        rows, hidden = rows[~leaves], hidden[~leaves]
+        rows, hidden = rows[~leaves], [piece[~leaves] for piece in hidden]
     return outputs, left
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Recipe, Release, build
+from netgraft.delivery.build import Built, Release, build
+from netgraft.delivery.coded_root import Recipe
 from netgraft.delivery.head import Head, OpenedHead, unpack_head
 from netgraft.delivery.published import Published
 from netgraft.errors import ChunkError, HeadError, SettingError

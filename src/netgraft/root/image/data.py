@@ -122,6 +122,8 @@ def digits(seed: int) -> Images:
 def cifar10(folder: Path) -> Images:
     """Return CIFAR-10 from ``train.parquet`` and ``test.parquet`` with the columns ``label`` and ``jpeg``.
 
+    The files are sorted by label; the images come in an order that is drawn, always the same.
+
     Raises:
         TableError: a file is missing or has no such columns.
         SettingError: Pillow is not installed.
@@ -130,7 +132,11 @@ def cifar10(folder: Path) -> Images:
     classes = tuple(sorted(set(halves[0][1])))
     place = {name: index for index, name in enumerate(classes)}
     labels = [np.array([place[name] for name in names], np.int64) for _, names in halves]
-    return Images("cifar10", halves[0][0], labels[0], halves[1][0], labels[1], classes, moves=True)
+    orders = [generator(0, "cifar10", half).permutation(len(each)) for half, each in enumerate(labels)]
+    (train, train_labels), (test, test_labels) = (
+        (images[order], each[order]) for (images, _), each, order in zip(halves, labels, orders, strict=True)
+    )
+    return Images("cifar10", train, train_labels, test, test_labels, classes, moves=True)
 
 
 def _parquet_images(path: Path) -> tuple[Bytes, list[str]]:

@@ -172,8 +172,12 @@ class _Training:
 
     def root(self) -> ImageRoot:
         """Return the root as it is."""
-        step = None if self._step_size is None else float(self._step_size[0])
-        tensors = to_runtime(wired(self._parameters, self._kept))
+        tensors, step = to_runtime(wired(self._parameters, self._kept)), None
+        if self._step_size is not None and self._recipe.bits is not None:
+            step = float(self._step_size[0])
+            most = np.float32(step * 2**self._recipe.bits.planes)
+            for name in self._shape.coded:  # as the passes had them
+                tensors[name] = np.clip(tensors[name], -most, most)
         for name in self._shape.exact:  # what is sent as it is compresses to half where float16 is enough
             tensors[name] = tensors[name].astype(np.float16).astype(np.float32)
         return ImageRoot(self._shape, tensors, step)
@@ -186,7 +190,9 @@ class _Training:
             self._sorts = False
         bits = self._recipe.bits
         if bits is not None and self._step_size is None and share >= bits.start:
-            self._step_size = common_step(_stacked(self._parameters), bits.planes)
+            self._step_size = (
+                common_step(_stacked(self._parameters), bits.planes) if bits.step is None else torch.tensor([bits.step])
+            )
         for group in self._optimiser.param_groups:
             group["lr"] = self._recipe.rate * _factor(share)
         images, labels = self._batch(taken), self._labels[taken]

@@ -1,0 +1,189 @@
+"""From a plan to a model that answers: a delta, then chunk by chunk; every better cut is installed once it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.chunk import ChunkRow
+from netgraft.delivery.engine import Engine
+from netgraft.delivery.events import Kind
+from netgraft.delivery.head import CutRow
+from netgraft.delivery.installing import install, live_of
+from netgraft.delivery.planned import Plan
+from netgraft.delivery.restoring import keep_contents
+from netgraft.delivery.store import DeviceFolder
+from netgraft.delivery.tiers import Tiers
+from netgraft.errors import ChunkError
+from netgraft.records import sha256_hex
+
+
+class Tell(Protocol):
+    """Reports an event."""
+
+    def __call__(self, kind: Kind, *, cut: str | None = None, accuracy: float | None = None, text: str = "") -> None:
+        """Report it."""
+        ...
+
+
+@dataclass
+class Download:
+    """One download of one version.
+
+    Attributes:
+        folder: where everything is kept.
+        tiers: the servers.
+        assembly: of the version, with what the folder holds.
+        parent: of the active version, where there is a delta from it.
+        engine: answers while models change; None where nothing answers.
+        confidence: at which rows leave early.
+        spent: returns the bytes that came for the version so far.
+        tell: reports an event.
+        chunks: how many were fetched.
+    """
+
+    folder: DeviceFolder
+    tiers: Tiers
+    assembly: Assembly
+    parent: Assembly | None
+    engine: Engine | None
+    confidence: float | None
+    spent: Callable[[], int]
+    tell: Tell
+    chunks: int = 0
+
+    def run(self, plan: Plan, row: CutRow) -> None:
+        """Fetch what a cut needs, and install every cut on the way that is better than what answers.
+
+        Args:
+            plan: what it wants of the delta counts; which chunks are needed follows from the cut.
+            row: the cut of the plan.
+
+        Raises:
+            NetgraftError: it could not be done; what was installed stays.
+        """
+        head, held = self.assembly.opened.head, self.assembly.held
+        missing = [index for index in sorted(row.chunks) if index not in held]
+        if missing or not self._runs(row.id):
+            self.folder.require_space(sum(head.chunks[index].bytes for index in missing) + 4 * row.parameters)
+        self._improve(row)
+        if plan.delta is not None and self.parent is not None and 0 <= plan.delta < len(head.deltas):
+            self._try_delta(self.parent, plan.delta)
+            self._improve(row)
+        for index in missing:
+            if index not in self.assembly.held:
+                self._add(index, head.chunks[index])
+                self._improve(row)
+        self._improve(row, last=True)
+
+    def _try_delta(self, parent: Assembly, number: int) -> None:
+        """Fetch a delta and turn the parent's cut into this version's; where it fails, plain chunks follow.
+
+        These may be more bytes than were planned. They are counted as all others and end where the data budget does.
+        """
+        data = []
+        try:
+            for chunk in self.assembly.opened.head.deltas[number].chunks:
+                held = self.folder.chunk(chunk.sha256)
+                if held is None:
+                    held = self._fetched(chunk)
+                    self.folder.keep_chunk(chunk.sha256, held)
+                data.append(held)
+            before = self.assembly.held
+            self.assembly.add_delta(number, parent, data)
+        except ChunkError as error:
+            self.tell("corrupt", text=f"the delta does not fit, plain chunks are fetched instead: {error}")
+            return
+        keep_contents(self.folder, self.assembly, sorted(self.assembly.held - before))
+
+    def _add(self, index: int, chunk: ChunkRow) -> None:
+        """Fetch a chunk, keep it and decode it."""
+        data = self._fetched(chunk)
+        self.folder.keep_chunk(chunk.sha256, data)
+        try:
+            self.assembly.add(index, data)
+        except ChunkError:
+            self.folder.forget_chunk(chunk.sha256)
+            raise
+
+    def _fetched(self, chunk: ChunkRow) -> bytes:
+        """Return the bytes of a chunk from the first server that gives them right."""
+        data = self.tiers.ask(
+            f"/c/{chunk.sha256}",
+            most_bytes=chunk.bytes,
+            expected_bytes=chunk.bytes,
+            right=lambda body: wrong_chunk(chunk, body),
+        )
+        self.chunks += 1
+        return data
+
+    def _improve(self, wanted: CutRow, *, last: bool = False) -> None:
+        """Install the best cut that is whole, where it is better than what answers."""
+        row = best_whole(self.assembly, wanted)
+        if row is None or self._runs(row.id) or not self._is_better(row, wanted, last=last):
+            return
+        if not last and not self._fits(row, wanted):
+            return
+        active = self.folder.state.active
+        first = active is None or active.head != self.assembly.opened.sha256
+        self._activate(row)
+        self.tell("usable" if first else "improved", cut=row.id, accuracy=row.accuracy)
+
+    def _is_better(self, row: CutRow, wanted: CutRow, *, last: bool) -> bool:
+        """Return whether a cut should take over from the active one.
+
+        One of another version does when it is as accurate as the active one, or when all of it is there. One of the
+        same version does when it is more accurate, or when the active one is not within the wanted one any more.
+        """
+        active, opened = self.folder.state.active, self.assembly.opened
+        if active is None:
+            return True
+        if active.head != opened.sha256:
+            return last or row.accuracy >= active.accuracy
+        runs = next((cut for cut in opened.head.cuts if cut.id == active.cut), None)
+        return runs is None or not contained(runs, wanted) or row.accuracy > runs.accuracy
+
+    def _fits(self, row: CutRow, wanted: CutRow) -> bool:
+        """Return whether a cut on the way fits beside the model that answers, and the wanted one beside it then."""
+        limit = None if self.engine is None else self.engine.slots.memory_bytes
+        if self.engine is None or limit is None:
+            return True
+        return max(self.engine.slots.used_bytes, wanted.memory_bytes) + row.memory_bytes <= limit
+
+    def _activate(self, row: CutRow) -> None:
+        """Build a cut, compare it with its canary, write it, and let the engine answer with it."""
+        opened = self.assembly.opened
+        model = self.assembly.model(row)
+        self.assembly.check(row, model)
+        if self.engine is not None:
+            self.engine.slots.require(row.memory_bytes)
+        install(self.folder, replace(self.folder.state, spent_bytes=self.spent()), opened, row, model)
+        if self.engine is not None:
+            self.engine.swap(live_of(opened, row, model, self.assembly, self.confidence))
+
+    def _runs(self, cut: str) -> bool:
+        """Return whether a cut of this version is the active one."""
+        active = self.folder.state.active
+        return active is not None and (active.head, active.cut) == (self.assembly.opened.sha256, cut)
+
+
+def wrong_chunk(chunk: ChunkRow, data: bytes) -> str | None:
+    """Return what is wrong with a chunk's bytes, before anything is decoded; None when nothing is."""
+    if len(data) != chunk.bytes:
+        return f"{chunk.bytes} bytes are required, got {len(data)}"
+    if chunk.protection == "exact" and sha256_hex(data) != chunk.sha256:
+        return f"the SHA-256 {chunk.sha256[:16]}... is required, got {sha256_hex(data)[:16]}..."
+    return None
+
+
+def best_whole(assembly: Assembly, wanted: CutRow) -> CutRow | None:
+    """Return the most accurate cut within the wanted one whose chunks are all held."""
+    whole = [row for row in assembly.opened.head.cuts if contained(row, wanted) and assembly.has(row)]
+    return max(whole, key=lambda row: (row.accuracy, -row.bytes), default=None)
+
+
+def contained(row: CutRow, outer: CutRow) -> bool:
+    """Return whether a cut's cells are all cells of another."""
+    return row.depth <= outer.depth and row.shell <= outer.shell and row.planes <= outer.planes

@@ -1,0 +1,62 @@
+"""The specification of heads and chunks is enough to read them: a second reader, written from it, finds the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_reader as reference
+from delivery_examples import KEY, Assembly, accept, example, whole
+
+from netgraft.delivery.head import unpack_head
+
+STORED = Path(__file__).parent / "stored"
+
+
+@pytest.mark.parametrize("kind", ["plain", "tolerant", "wide"])
+def test_a_reader_written_from_the_specification_finds_the_same(kind: str) -> None:
+    _, _, built, head = example(kind)
+    packed = built.pack([KEY])
+    said, codes, lowest = reference.read(packed, built.chunks)
+    regions, assembly = head.head.shape.regions, whole(built, head)
+    found = reference.regions(said["network"])
+    assert [(r.tensor, r.depth, r.shell, r.indices.tolist()) for r in regions] == found
+    for cut in built.head.cuts:
+        tensors, down = assembly.tensors(cut), head.head.lowest(cut)
+        for at, region in enumerate(regions):
+            if region.depth > cut.depth or region.shell > cut.shell:
+                continue
+            assert lowest[at] <= down
+            expected = [reference.number(code, said["grid"], down) for code in codes[at]]
+            np.testing.assert_array_equal(tensors[region.tensor].reshape(-1)[region.indices], np.float32(expected))
+
+
+def test_arrays_lie_as_specified() -> None:
+    _, _, built, head = example("plain")
+    content = reference.arrays(built.pack([KEY]))
+    scale = head.arrays["encoding.scale"]
+    n = len(scale)
+    planes = np.frombuffer(content[4 * n : 8 * n], np.uint8).reshape(4, n)
+    np.testing.assert_array_equal(np.ascontiguousarray(planes.T).view("<f4").ravel(), scale)
+    assert content[-2 * head.arrays["canary.outputs"].size :] == b"".join(
+        head.arrays["canary.outputs"].astype("<f2").reshape(-1).view(np.uint8).reshape(-1, 2).T.tobytes() for _ in [0]
+    )
+
+
+def test_a_head_of_the_first_version_can_be_read() -> None:
+    """A file that was stored when the format was released."""
+    opened = unpack_head((STORED / "head-1").read_bytes(), accept)
+    assembly = Assembly(opened)
+    for at, row in enumerate(opened.head.chunks):
+        assembly.add(at, (STORED / "chunks-1" / row.sha256).read_bytes())
+    assert {row.codec for row in opened.head.chunks} == {"raw", "zstd"}
+    assert len(assembly.held) == 5
+    for cut in opened.head.cuts:
+        assembly.check(cut, assembly.model(cut))
+    best = assembly.ready()
+    assert best is not None
+    assert (best.id, round(best.accuracy, 5), opened.sha256[:16]) == ("d2s2p8", 0.9999, IDENTITY)
+
+
+IDENTITY = "7e3fd102d9e21363"

@@ -1,0 +1,218 @@
+"""Requests without a network: what is remembered, what is signed, what is refused."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delivery_examples import KEY, NOW, example, example_built, nudged
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netgraft.delivery import incoming, requests
+from netgraft.delivery.build import Built
+from netgraft.delivery.incoming import UPLOAD_MAGIC, PlanRequest, pack_upload, read_plan_request, unpack_upload
+from netgraft.delivery.published import Published
+from netgraft.delivery.requests import Answer, answered
+from netgraft.delivery.shelf import Shelf, Stamps
+from netgraft.delivery.trust import (
+    SigningKey,
+    TrustDocument,
+    TrustState,
+    accept_stamp,
+    accept_trust,
+    sign_trust,
+    trust_chain,
+)
+from netgraft.errors import ChunkError, SituationError, TrustError
+
+ONLINE = SigningKey(b"o" * 32)
+
+
+@cache
+def built(version: int) -> Built:
+    shape, tensors, first, _ = example("wide")
+    return first if version == 1 else example_built(shape, nudged(tensors, seed=version), version=version)
+
+
+def chain() -> bytes:
+    public = KEY.public
+    document = TrustDocument.of(1, NOW + 10**6, root=[public], publisher=[public], online=[ONLINE.public])
+    return trust_chain([sign_trust(document, [KEY])])
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    published = Published(str(tmp_path / "published"))
+    published.put_trust(chain())
+    published.add(built(1).pack([KEY]), built(1).chunks)
+    return Shelf(published)
+
+
+def said(answer: Answer) -> Any:
+    return json.loads(answer.body)
+
+
+def test_new_version_is_seen_after_a_second_and_an_old_one_stays(shelf: Shelf) -> None:
+    assert shelf.peek("energy", None, 10.0) is None
+    first = shelf.open("energy", None, 10.0)
+    assert shelf.peek("energy", None, 10.9) is shelf.peek("energy", 1, 10.9) is first
+    shelf.published.add(built(2).pack([KEY]), built(2).chunks)
+    assert shelf.open("energy", None, 10.9) is first
+    assert shelf.peek("energy", None, 11.1) is None
+    assert shelf.peek("energy", None, 9.0) is None  # a clock that was set back
+    second = shelf.open("energy", None, 11.1)
+    assert (second.version, second.data) == (2, built(2).pack([KEY]))
+    assert shelf.open("energy", 1, 11.1) is first
+    shelf.forget()
+    assert shelf.peek("energy", None, 11.1) is None
+
+
+def test_heads_in_memory_are_bounded(shelf: Shelf) -> None:
+    small = Shelf(shelf.published, most_heads=1)
+    shelf.published.add(built(2).pack([KEY]), built(2).chunks)
+    first = small.open("energy", 1, 0.0)
+    small.open("energy", 2, 0.0)
+    assert small.open("energy", 1, 0.0) is not first
+
+
+def test_head_and_its_tag(shelf: Shelf) -> None:
+    answer = requests.head(shelf, "energy", None, now_s=0.0)
+    tag = dict(answer.headers)["ETag"]
+    assert (answer.status, answer.body) == (200, built(1).pack([KEY]))
+    assert requests.head(shelf, "energy", 1, now_s=0.0, known=tag).status == 304
+    assert requests.head(shelf, "energy", 1, now_s=0.0, known="*").body == b""
+    assert requests.head(shelf, "energy", 1, now_s=0.0, known='"other"').status == 200
+
+
+def test_stamp_is_signed_by_the_online_key_and_given_again(shelf: Shelf) -> None:
+    stamps = Stamps(lambda: ONLINE, lasting_s=60, fresh_s=5)
+    state = accept_trust(TrustState(), chain(), now_s=NOW, pinned=KEY.public)
+    first = requests.stamp(shelf, stamps, "energy", now_s=NOW).body
+    state, stamp = accept_stamp(state, first, name="energy", now_s=NOW)
+    assert (stamp.version, stamp.issued_s, stamp.expires_s) == (1, NOW, NOW + 60)
+    assert requests.stamp(shelf, stamps, "energy", now_s=NOW + 4.9).body == first
+    later = requests.stamp(shelf, stamps, "energy", now_s=NOW + 5).body
+    assert later != first
+    state, _ = accept_stamp(state, later, name="energy", now_s=NOW + 5)
+    shelf.published.add(built(2).pack([KEY]), built(2).chunks)
+    newest = requests.stamp(shelf, stamps, "energy", now_s=NOW + 6.5).body
+    assert accept_stamp(state, newest, name="energy", now_s=NOW + 6)[1].version == 2
+
+
+def test_stamp_needs_a_key(shelf: Shelf) -> None:
+    def no_key() -> SigningKey:
+        raise TrustError("an online key is required")
+
+    answer = answered(lambda: requests.stamp(shelf, Stamps(no_key), "energy", now_s=0.0))
+    assert (answer.status, said(answer)) == (503, {"error": "an online key is required"})
+
+
+def test_models_and_trust(shelf: Shelf) -> None:
+    assert said(requests.models(shelf)) == {"models": [{"name": "energy", "versions": [1]}]}
+    assert requests.trust(shelf).body == chain()
+    assert said(requests.ready(shelf))["ready"] is True
+
+
+def test_plan_knows_what_is_held(shelf: Shelf) -> None:
+    rows = built(1).head.chunks
+    asked = PlanRequest({"memory_bytes": 10**6, "rate_bps": 1e6}, (), None)
+    plan = requests.plan(shelf, "energy", asked, now_s=0.0)
+    assert plan.decision == said(plan.answer)["decision"] == "device"
+    every = tuple(row.sha256 for row in rows)
+    held = requests.plan(shelf, "energy", PlanRequest(asked.situation, (*every, "0" * 64), 1), now_s=0.0)
+    assert (said(held.answer)["download_bytes"], said(held.answer)["decision"]) == (0, "stay")
+
+
+def test_chunk_is_checked(shelf: Shelf) -> None:
+    sha256, data = next(iter(built(1).chunks.items()))
+    assert requests.chunk(data, sha256).status == 200
+    assert requests.chunk(None, sha256).status == 404
+    damaged = requests.chunk(data + b"x", sha256)
+    assert damaged.status == 503
+    assert said(damaged)["error"].endswith("is damaged here; ask another server")
+
+
+def test_upload_and_retract(shelf: Shelf) -> None:
+    body = pack_upload(built(2).pack([KEY]), built(2).chunks)
+    assert requests.upload(shelf, "energy", 2, body).status == 201
+    assert shelf.open("energy", None, 0.0).version == 2
+    assert said(requests.retract(shelf, "energy", 2)) == {"name": "energy", "retracted": 2}
+    assert shelf.open("energy", None, 0.0).version == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "key", "text"),
+    [
+        ("energy", 3, KEY, "a head of version 3 of 'energy' is required, got version 2 of 'energy'"),
+        ("other", 2, KEY, "a head of version 2 of 'other' is required, got version 2 of 'energy'"),
+        ("energy", 2, ONLINE, "1 valid signature(s) of the publisher role are required, got 0 of 1 signature(s)"),
+    ],
+)
+def test_upload_of_another_head_is_refused(shelf: Shelf, name: str, version: int, key: SigningKey, text: str) -> None:
+    body = pack_upload(built(2).pack([key]), built(2).chunks)
+    answer = requests.upload(shelf, name, version, body)
+    assert (answer.status, said(answer)) == (400, {"error": text})
+    assert shelf.published.versions("energy") == [1]
+
+
+@given(st.binary(max_size=50), st.lists(st.binary(max_size=50), max_size=5))
+def test_upload_is_taken_apart_as_it_was_put_together(head: bytes, chunks: list[bytes]) -> None:
+    from netgraft.records import sha256_hex
+
+    given_chunks = {sha256_hex(each): each for each in chunks}
+    body = pack_upload(head, given_chunks)
+    assert unpack_upload(body) == (head, given_chunks)
+    for end in range(len(UPLOAD_MAGIC) + 1, len(body)):
+        with suppress(ChunkError):
+            assert unpack_upload(body[:end])[0] == head
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_an_upload_or_refused(data: bytes) -> None:
+    for body in (data, UPLOAD_MAGIC + data):
+        with suppress(ChunkError):
+            unpack_upload(body)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.binary(max_size=60) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_understood_or_refused(body: bytes) -> None:
+    for read in (read_plan_request, incoming.telemetry):
+        with suppress(SituationError):
+            read(body)  # type: ignore[operator]
+
+
+def test_request_for_a_plan() -> None:
+    assert read_plan_request(b"{}") == PlanRequest({}, (), None)
+    full = read_plan_request(b'{"situation": {"rate_bps": 1}, "held": ["%s"], "version": 3}' % (b"a" * 64))
+    assert full == PlanRequest({"rate_bps": 1}, ("a" * 64,), 3)
+    assert read_plan_request(b'{"situation": null, "held": null, "version": null}') == PlanRequest({}, (), None)
+
+
+def test_report() -> None:
+    report = {"device": "d", "name": "energy", "event": "done", "version": 1, "seconds": 1.5, "more": "x"}
+    assert incoming.telemetry(json.dumps(report).encode()) == report
+    with pytest.raises(SituationError, match="a report must have the key 'event', got device, name"):
+        incoming.telemetry(b'{"device": "d", "name": "n"}')
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [("LibraryError", 500), ("BudgetError", 400), ("HeadError", 503), ("SettingError", 404)]
+)
+def test_status_of_an_error(failure: str, status: int) -> None:
+    import netgraft.errors
+
+    made = getattr(netgraft.errors, failure)("one\n line is\trequired")
+    answer = requests.refused(made)
+    assert (answer.status, said(answer)) == (status, {"error": "one line is required"})

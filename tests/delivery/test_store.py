@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delivery_examples import example_encoding, example_output, example_shape, example_tensors
+
+from netgraft.delivery.store import (
+    SPARE_BYTES,
+    Checked,
+    DeviceFolder,
+    DeviceState,
+    Installed,
+    device_folder,
+    free_bytes,
+)
+from netgraft.delivery.trust import Seen, TrustState
+from netgraft.errors import ModelError, StorageError
+from netgraft.lifecycle.folder import load_point, open_front
+from netgraft.records import sha256_hex
+from netgraft.runtime import Model
+from netgraft.runtime.nested import network
+
+HEAD, OTHER = "ab" * 32, "cd" * 32
+
+
+def model(depth: int = 2) -> Model:
+    shape = example_shape()
+    part = network(shape, example_tensors(shape), depth, 0)
+    return Model(example_encoding(shape), (part,), np.ones(1, np.float32), example_output(shape), {"target": "y"})
+
+
+def state(slot: str = "a", *, version: int = 1, cut: str = "d2s0p4", head: str = HEAD) -> DeviceState:
+    return DeviceState("m", active=Installed(head, version, cut, slot, 0.9, 1_000), target=head)
+
+
+def installed(folder: DeviceFolder, depth: int = 2, cut: str = "d2s0p4") -> Model:
+    """Install a model in the slot that is free."""
+    made = model(depth)
+    folder.install(made, state(folder.free_slot(), cut=cut), {"error": 0.1})
+    return made
+
+
+def same(found: Model | None, expected: Model) -> bool:
+    assert found is not None
+    ours, theirs = found.tensors(), expected.tensors()
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[k], theirs[k], equal_nan=True) for k in ours)
+
+
+def test_state_survives_json() -> None:
+    whole = replace(
+        state(),
+        previous=Installed(OTHER, 1, "d0s0p1", "b", 0.5, 10),
+        spent_bytes=7,
+        trust=TrustState(seen={"m": Seen(1, 2, HEAD)}),
+    )
+    assert DeviceState.from_json(json.loads(json.dumps(whole.to_json()))) == whole
+    assert DeviceState.from_json(DeviceState().to_json()) == DeviceState()
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"format": 2}, "a device's state of format 1 is required, got something else"),
+        ({"target": "../x"}, r"a target must be 64 hexadecimal digits, got '\.\./x'"),
+        ({"active": {"head": HEAD}}, "an installed model must have every field, got none for 'version'"),
+        ({"spent_bytes": None}, "a device's state must have every field, got: "),
+        ({"trust": {}}, "a device's state must have every field, got: a stored trust state must"),
+    ],
+)
+def test_states_that_cannot_be_are_refused(changed: dict[str, object], text: str) -> None:
+    with pytest.raises(StorageError, match=text):
+        DeviceState.from_json({**state().to_json(), **changed})
+
+
+def test_installed_model_must_have_a_slot() -> None:
+    value = vars(Installed(HEAD, 1, "d0s0p1", "c", 0.5, 10))
+    with pytest.raises(StorageError, match="an installed model must have the slot a or b and a head, got 'c'"):
+        Installed.from_json(value)
+
+
+def test_new_folder_is_made_and_has_nothing(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "deep" / "d") as folder:
+        assert folder.state == DeviceState()
+        assert folder.model() is None
+        assert folder.free_slot() == "a"
+        assert folder.check() == Checked(0, (), works=True)
+    assert free_bytes(tmp_path) > 0
+
+
+def test_second_client_gets_a_clear_error(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d"):
+        text = f"a folder that no other client uses is required, got .*d, in use by process {os.getpid()}"
+        with pytest.raises(StorageError, match=text), device_folder(tmp_path / "d"):
+            pass
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state == DeviceState()
+
+
+def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    text = "a new or empty folder or one of a device is required, got .* with 'thesis.tex'"
+    with pytest.raises(StorageError, match=text), device_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    text = r"a folder that can be written is required, got .*file: "
+    with pytest.raises(StorageError, match=text), device_folder(tmp_path / "file"):
+        pass
+
+
+def test_damaged_state_is_not_forgotten_but_refused(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        folder.record(state())
+    (tmp_path / "d" / "state.json").write_text("{")
+    text = r"state\.json must be a device's state, got: "
+    with pytest.raises(StorageError, match=text), device_folder(tmp_path / "d"):
+        pass
+
+
+def test_heads_and_chunks_are_kept_and_checked(tmp_path: Path) -> None:
+    data = b"some chunk"
+    name = sha256_hex(data)
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.chunk(name) is None
+        assert folder.head(HEAD) is None
+        folder.keep_chunk(name, data)
+        folder.keep_head(HEAD, b"head")
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.chunk(name) == data
+        assert folder.head(HEAD) == b"head"
+        (tmp_path / "d" / "chunks" / name).write_bytes(b"some chonk")
+        assert folder.check() == Checked(0, (name,), works=True)
+        assert folder.chunk(name, exact=False) == b"some chonk"
+        assert folder.chunk(name) is None
+        assert not (tmp_path / "d" / "chunks" / name).exists()
+        folder.keep_chunk(name, data)
+        folder.forget_chunk(name)
+        assert folder.chunk(name) is None
+
+
+@pytest.mark.parametrize("name", ["../state.json", "ab" * 31, "AB" * 32, "/etc/passwd", ""])
+def test_names_that_are_no_hashes_never_become_paths(tmp_path: Path, name: str) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        for call in (folder.chunk, folder.head, folder.forget_chunk):
+            with pytest.raises(StorageError, match="a name of 64 hexadecimal digits is required, got"):
+                call(name)
+        with pytest.raises(StorageError, match="a name of 64 hexadecimal digits is required, got"):
+            folder.keep_chunk(name, b"")
+
+
+def test_space_is_asked_for_before_work(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d", free=lambda path: SPARE_BYTES + 99) as folder:
+        folder.require_space(99)
+        with pytest.raises(StorageError, match=r"65636 free bytes are required in .*, got 65635; nothing was changed"):
+            folder.require_space(100)
+
+
+def test_installed_model_is_there_after_a_restart_and_predicts(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        first = installed(folder)
+        assert same(folder.model(), first)
+        second = installed(folder, 1, "d1s0p4")
+        assert same(folder.model(), second)
+        assert folder.state.active is not None
+        assert folder.state.active.slot == "b"
+    with device_folder(tmp_path / "d") as folder:
+        assert same(folder.model(), second)
+    front = open_front(tmp_path / "d")
+    assert front["delivered"] == {"name": "m", "version": 1, "cut": "d1s0p4", "head": HEAD}
+    assert front["points"][0]["values"] == {"error": 0.1, "size": second.size_bytes}
+    assert same(load_point(tmp_path / "d"), second)
+
+
+def test_model_for_the_active_slot_is_refused(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        installed(folder)
+        with pytest.raises(StorageError, match="a model for the slot 'b' is required, got another"):
+            folder.install(model(), state("a"), {"error": 0.1})
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_kill_at_any_rename_leaves_a_model_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        first = installed(folder)
+        installed(folder, 1, "d1s0p4")
+    renamed = [0]
+    rename = Path.replace
+
+    def replaced(self: Path, target: Path) -> Path:
+        if renamed[0] == step:
+            raise Killed
+        renamed[0] += 1
+        return rename(self, target)
+
+    third = model(0)
+    with device_folder(tmp_path / "d") as folder, monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replaced)
+        try:
+            folder.install(third, state("a", cut="d0s0p4"), {"error": 0.1})
+        except Killed:
+            pass
+        else:
+            assert step == 8, "every rename of an install was interrupted once"
+    with device_folder(tmp_path / "d") as folder:
+        active = folder.state.active
+        assert active is not None
+        assert same(folder.model(), third if active.cut == "d0s0p4" else model(1))
+        assert open_front(tmp_path / "d")["picked"] == active.cut
+        assert same(load_point(tmp_path / "d"), third if active.cut == "d0s0p4" else model(1))
+        assert not list((tmp_path / "d").rglob(".*"))
+        assert (active.cut == "d0s0p4") == (step == 8)
+        again = installed(folder, 2)
+        assert same(folder.model(), again)
+        assert same(again, first)
+
+
+def test_disk_that_fills_in_the_middle_of_an_install_keeps_the_old_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with device_folder(tmp_path / "d") as folder:
+        first = installed(folder)
+        before = folder.state
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(
+                StorageError, match=r"must have room and be writable; the old files stay: .*No space left"
+            ):
+                installed(folder, 1)
+            with pytest.raises(StorageError, match="No space left on device"):
+                folder.keep_chunk(HEAD, b"x")
+            with pytest.raises(StorageError, match="No space left on device"):
+                folder.record(DeviceState())
+        assert folder.state == before
+        assert same(folder.model(), first)
+        assert same(load_point(tmp_path / "d"), first)
+
+
+def test_damaged_model_is_found(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        installed(folder)
+        (tmp_path / "d" / "model" / "a.safetensors").write_bytes(b"")
+        assert not folder.check().works
+        with pytest.raises(ModelError, match="must have the SHA-256 of the manifest"):
+            folder.model()
+
+
+def test_only_what_nothing_needs_is_removed(tmp_path: Path) -> None:
+    names = [sha256_hex(bytes([i])) for i in range(4)]
+    with device_folder(tmp_path / "d") as folder:
+        for i, name in enumerate(names):
+            folder.keep_chunk(name, bytes([i]))
+            folder.keep_head(name, b"head")
+        pinned = Installed(names[1], 1, "c", "b", 0.5, 1)
+        folder.record(replace(state(head=names[0]), previous=pinned, target=names[2]))
+        assert folder.collect((), names[:2]) == 3
+        assert [name for name in names if folder.chunk(name) is not None] == names[:2]
+        assert [name for name in names if folder.head(name) is not None] == names[:3]
+
+
+def test_unreadable_file_is_told(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        (tmp_path / "d" / "chunks" / HEAD).mkdir(parents=True)
+        with pytest.raises(StorageError, match=r"a file that can be read is required, got .*: Is a directory"):
+            folder.chunk(HEAD)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from netgraft.delivery.tiers import EXCHANGE_BYTES, Retries, Tiers, Trouble
+from netgraft.delivery.transport import Fault, Reply
+from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError
+
+EDGE, LOCAL, CENTRAL = "http://edge", "http://local", "http://central"
+FAULTS: list[Fault] = ["busy", "fault", "refused", "timeout", "short", "large", "unreachable"]
+
+
+@dataclass
+class Script:
+    """A transport that gives replies in turn."""
+
+    replies: list[Reply]
+    asked: list[str] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
+
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+        self.asked.append(url)
+        self.wanted.append(most_bytes)
+        return self.replies.pop(0)
+
+
+def good(body: bytes = b"right") -> Reply:
+    return Reply(body, 10 + len(body))
+
+
+def bad(fault: Fault, text: str = "why", retry_after_s: float | None = None) -> Reply:
+    return Reply(b"", 7, fault, text, retry_after_s)
+
+
+@dataclass
+class Setting:
+    """Tiers that play a script."""
+
+    tiers: Tiers
+    script: Script
+    waits: list[float]
+    troubles: list[Trouble]
+
+
+def setting(*replies: Reply, servers: tuple[str, ...] = (EDGE,), attempts: int = 4) -> Setting:
+    script, waits, troubles = Script(list(replies)), list[float](), list[Trouble]()
+    tiers = Tiers(
+        script,
+        servers,
+        sleep=waits.append,
+        generator=np.random.default_rng(0),
+        retries=Retries(attempts=attempts, first_s=1.0, most_s=5.0),
+        trouble=troubles.append,
+    )
+    return Setting(tiers, script, waits, troubles)
+
+
+def ask(tiers: Tiers, right: Callable[[bytes], str | None] = lambda body: None, expected: int = 0) -> bytes:
+    return tiers.ask("/p", most_bytes=100, expected_bytes=expected, right=right)
+
+
+def only_right(body: bytes) -> str | None:
+    return None if body == b"right" else "not what it should be"
+
+
+def test_first_server_that_is_right_answers() -> None:
+    made = setting(good())
+    assert ask(made.tiers) == b"right"
+    assert made.script.asked == ["http://edge/p"]
+    assert made.tiers.received_bytes == 15
+    assert made.waits == []
+    assert made.troubles == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_tried_again_at_the_next_server_and_that_one_is_kept(fault: Fault) -> None:
+    made = setting(bad(fault), good(), good(), servers=(EDGE, LOCAL, CENTRAL))
+    assert ask(made.tiers) == b"right"
+    assert ask(made.tiers) == b"right"
+    assert made.script.asked == ["http://edge/p", "http://local/p", "http://local/p"]
+    assert made.troubles == [Trouble(fault, EDGE, "why")]
+    assert made.tiers.received_bytes == 7 + 15 + 15
+    assert made.waits == []
+
+
+def test_waits_grow_are_drawn_and_end() -> None:
+    made = setting(*[bad("refused")] * 8, servers=(EDGE, LOCAL), attempts=8)
+    with pytest.raises(
+        LinkError, match="an answer to /p is required, got none that is right: refused from http://local"
+    ):
+        ask(made.tiers)
+    assert len(made.script.asked) == 8
+    assert len(made.waits) == 3
+    for wait, most in zip(made.waits, [1.0, 2.0, 4.0], strict=True):
+        assert 0 <= wait <= most
+    assert len(set(made.waits)) == 3
+
+
+def test_busy_server_is_given_the_time_it_asks_for_up_to_a_bound() -> None:
+    made = setting(bad("busy", retry_after_s=3.0), bad("busy", retry_after_s=900.0), good())
+    assert ask(made.tiers) == b"right"
+    assert made.waits == [3.0, 5.0]
+
+
+def test_damaged_answer_is_asked_for_elsewhere() -> None:
+    made = setting(good(b"wrong"), good(), servers=(EDGE, LOCAL))
+    assert ask(made.tiers, only_right) == b"right"
+    assert made.troubles == [Trouble("corrupt", EDGE, "not what it should be")]
+    assert made.tiers.received_bytes == 30
+
+
+def test_damaged_answers_alone_are_an_error_of_the_chunk() -> None:
+    made = setting(*[good(b"wrong")] * 4)
+    with pytest.raises(ChunkError, match="corrupt from http://edge: not what it should be"):
+        ask(made.tiers, only_right)
+
+
+def test_server_that_does_not_have_it_is_not_asked_again() -> None:
+    made = setting(bad("missing"), bad("short"), good(), servers=(EDGE, LOCAL))
+    assert ask(made.tiers) == b"right"
+    assert made.script.asked == ["http://edge/p", "http://local/p", "http://local/p"]
+
+
+def test_what_nobody_has_is_an_error_at_once() -> None:
+    made = setting(bad("missing", "404"), bad("missing", "404"), servers=(EDGE, LOCAL))
+    with pytest.raises(LinkError, match="got none that is right: missing from http://local: 404"):
+        ask(made.tiers)
+    assert made.waits == []
+
+
+def test_denied_question_is_not_repeated() -> None:
+    made = setting(bad("denied", "401 no token"), servers=(EDGE, LOCAL))
+    with pytest.raises(TokenError, match="a token that http://edge accepts is required, got the answer 401 no token"):
+        ask(made.tiers)
+    assert made.tiers.received_bytes == 7
+
+
+def test_budget_is_never_passed() -> None:
+    made = setting(bad("short"), good())
+    made.tiers.limit_bytes = EXCHANGE_BYTES + 20
+    with pytest.raises(BudgetError, match=r"795 bytes of data are required for /p, got a budget of 788"):
+        ask(made.tiers, expected=20)
+    assert made.script.asked == ["http://edge/p"]
+    assert made.script.wanted == [20]
+
+
+def test_answer_of_unknown_size_is_cut_at_the_budget() -> None:
+    made = setting(bad("large"))
+    made.tiers.limit_bytes = EXCHANGE_BYTES + 50
+    with pytest.raises(BudgetError, match="an answer within the data budget of 818 bytes is required, got more"):
+        ask(made.tiers)
+    assert made.script.wanted == [50]
+
+
+@pytest.mark.parametrize(
+    ("servers", "text"),
+    [
+        ((), "a server's address is required, got none"),
+        (("ftp://x",), "a server's address must begin with http:// or https://, got 'ftp://x'"),
+    ],
+)
+def test_addresses_are_checked(servers: tuple[str, ...], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        setting(servers=servers)
+
+
+def test_slash_at_the_end_of_an_address_does_not_matter() -> None:
+    made = setting(good(), servers=("http://edge/",))
+    ask(made.tiers)
+    assert made.script.asked == ["http://edge/p"]
