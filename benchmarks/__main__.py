@@ -15,6 +15,11 @@ NAMES = {
     "fleet": "50 domains: time per domain as the library grows; one worker and two, local and Ray",
     "library_index": "time to list and to rank 100,000 entries of a library",
     "similarity_speed": "the linear-time similarity of latent Gaussians against the double loop",
+    "delivery_bytes": "bytes at equal accuracy: a published root against float32, quantisers and NNCodec",
+    "delivery_link": "time to the first usable model over paced sockets; bit errors and lost packets",
+    "delivery_http": "plans, heads and chunks over HTTP against nginx",
+    "delivery_soak": "a million inferences while models change, chunks are corrupt and processes are killed",
+    "delivery_figures": "figures 3 and 4 of the paper on in-situ model downloading",
     "slicing_speed": "steps of the radio network against mobile-env, TD3 against Stable-Baselines3, a whole study",
 }
 

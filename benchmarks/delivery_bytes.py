@@ -2,15 +2,16 @@
 
     python -m benchmarks.delivery_bytes [--seeds 5] [--budget 60] [--tasks NAME,...] [--nncodec PYTHON] [--report]
 
-Three tables, each with ``--seeds`` draws of 20,000 rows. ``plain`` is the same largest network, trained for as long in
-float32 without nesting and without a thought of bits, with the same teacher; all else is measured against it. ``planes``
-is the published root: all its bytes are counted, the head with its exact tensors, table, canaries and signature, and
-every chunk of the cut. A cut counts as equal when its score on validation rows is at most 0.002 below that of the plain
-network; the smallest such cut is taken, and its score on test rows is shown beside. ``after`` puts the plain network
-itself on the grid of planes, without training for it. ``uniform`` and ``k-means`` are 2 to 8 bits per weight of the plain
-network, each tensor with its own scale or codebook, packed by zstd. ``nncodec`` is NNCodec (ISO/IEC 15938-17), run by the
-Python of an environment of its own that has it, on the plain network (``nncodec plain``) and on the published root's
-float32 weights (``nncodec root``): quantisation parameters from coarse to fine, the least bytes at equal score.
+Three tables, each with ``--seeds`` draws of 20,000 rows. ``plain`` is the same largest network, trained as long in
+float32 without nesting and without a thought of bits, with the same teacher; all else is measured against it.
+``planes`` is the published root: all its bytes are counted, the head with its exact tensors, table, canaries and
+signature, and every chunk of the cut. A cut counts as equal when its score on validation rows is at most 0.002 below
+that of the plain network; the smallest such cut is taken, and its score on test rows is shown beside. ``after`` puts the
+plain network itself on the grid of planes, without training for it. ``uniform`` and ``k-means`` are 2 to 8 bits per
+weight of the plain network, each tensor with its own scale or codebook, packed by zstd. ``nncodec`` is NNCodec (ISO/IEC
+15938-17), run by the Python of an environment of its own that has it, on the plain network (``nncodec plain``) and on
+the published root's float32 weights (``nncodec root``): quantisation parameters from coarse to fine, the least bytes at
+equal score. The exact tensors are counted with it too, the encoding and a signature are not.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ Tensors = dict[str, NDArray[Any]]
 class Judge:
     """Scores networks on validation and on test rows."""
 
-    def __init__(self, grown: Grown, task: Task, model: Model, score: Callable[[NDArray[Any]], float], test: Any) -> None:
+    def __init__(
+        self, grown: Grown, task: Task, model: Model, score: Callable[[NDArray[Any]], float], test: Any
+    ) -> None:
         self._data, self._rows, self._model, self._score = grown.data, grown.judges, model, score
         self._raw = task.schema.read(test, labelled=False).raw
         self._classes = np.array(task.classes, object)
@@ -110,15 +113,18 @@ def measured(source: Any, seed: int, budget: float, nncodec: str | None) -> Iter
     plain = plain_network(grown, budget, seed)
     target, full = judge.validation(plain), opened.head.full_bytes
     yield {"method": "plain", "bytes": full, "validation": target, "test": judge.test(plain)}
-    yield {"method": "zstd of plain", "bytes": len(packed(plain.tensors)), "validation": target, "test": judge.test(plain)}
+    yield {
+        "method": "zstd of plain",
+        "bytes": len(packed(plain.tensors)),
+        "validation": target,
+        "test": judge.test(plain),
+    }
     yield planes_row(made, assembly, judge, target, seed) | {"full_bytes": full}
     for name, forms in (("after", gridded(plain)), ("uniform", uniform(plain)), ("k-means", k_means(plain, seed))):
         yield {"method": name} | least(forms, judge, target)
     if nncodec:
         yield {"method": "nncodec plain"} | least(coded_by(nncodec, plain), judge, target)
-        root = to_network(
-            grown.root.recipe.architecture, grown.root.basis, grown.root.cut(_whole(grown), -1)
-        )
+        root = to_network(grown.root.recipe.architecture, grown.root.basis, grown.root.cut(_whole(grown), -1))
         yield {"method": "nncodec root"} | least(coded_by(nncodec, root), judge, target)
 
 
@@ -145,7 +151,9 @@ def planes_row(made: Built, assembly: Assembly, judge: Judge, target: float, see
     tried = []
     for cut in assembly.opened.head.cuts:
         network = assembly.model(cut).parts[0]
-        tried.append({"bytes": head + cut.bytes, "cut": cut.id, "validation": judge.validation(network), "network": network})
+        tried.append(
+            {"bytes": head + cut.bytes, "cut": cut.id, "validation": judge.validation(network), "network": network}
+        )
     able = [row for row in tried if row["validation"] >= target - EQUAL]
     chosen = min(able, key=lambda row: row["bytes"]) if able else max(tried, key=lambda row: row["validation"])
     first = min((row for row in tried), key=lambda row: row["bytes"])
@@ -179,7 +187,9 @@ def least(forms: Iterable[tuple[int, str, Network]], judge: Judge, target: float
 
 def packed(tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """Return tensors one after the other, made smaller by zstd."""
-    return zstandard.ZstdCompressor(level=19).compress(b"".join(np.ascontiguousarray(t).tobytes() for t in tensors.values()))
+    return zstandard.ZstdCompressor(level=19).compress(
+        b"".join(np.ascontiguousarray(t).tobytes() for t in tensors.values())
+    )
 
 
 def _split(network: Network) -> tuple[Tensors, Tensors]:
@@ -261,16 +271,39 @@ def summary(rows: list[Row]) -> str:
             down = median(r["plain"]["test"] - r[method]["test"] for r in theirs)
             sizes = f"{median(r[method]['bytes'] for r in theirs):,.0f}"
             hits = sum(r[method].get("reached", True) for r in theirs)
-            details.append([task, method, sizes, f"{median(own):.1f}", f"{min(own):.1f}", f"{down:+.4f}", f"{hits} of {len(own)}"])
-        lines.append([method, f"{median(ratios):.1f}", f"{min(ratios):.1f}", f"{median(lost):+.4f}", f"{reached} of {len(found)}"])
-    head = ["method", "times smaller than float32, median", "least", "test score lost to plain, median", "equal on validation"]
+            details.append(
+                [task, method, sizes, f"{median(own):.1f}", f"{min(own):.1f}", f"{down:+.4f}", f"{hits} of {len(own)}"]
+            )
+        lines.append(
+            [
+                method,
+                f"{median(ratios):.1f}",
+                f"{min(ratios):.1f}",
+                f"{median(lost):+.4f}",
+                f"{reached} of {len(found)}",
+            ]
+        )
+    head = [
+        "method",
+        "times smaller than float32, median",
+        "least",
+        "test score lost to plain, median",
+        "equal on validation",
+    ]
     parts = [markdown_table(head, lines)]
     details.sort()
-    parts += ["## By table", markdown_table(["table", "method", "bytes, median", "times smaller", "least", "test score lost", "equal"], details)]
+    parts += [
+        "## By table",
+        markdown_table(
+            ["table", "method", "bytes, median", "times smaller", "least", "test score lost", "equal"], details
+        ),
+    ]
     pairs = [r for r in by_cell.values() if {"planes", "nncodec plain"} <= set(r)]
     if pairs:
         ratio = median(r["planes"]["bytes"] / r["nncodec plain"]["bytes"] for r in pairs)
-        parts.insert(1, f"The published root takes {ratio:.2f} times the bytes of NNCodec on the plain network (median).")
+        parts.insert(
+            1, f"The published root takes {ratio:.2f} times the bytes of NNCodec on the plain network (median)."
+        )
     return "\n\n".join(parts)
 
 

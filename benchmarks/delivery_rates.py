@@ -79,7 +79,7 @@ def measured_bits(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the bits per number that roots of figure 3 need in chunks for the accuracy of float32, less 0.2 points."""
     found = []
     for shown in figure_3(rows).shown["sets"]:
-        sizes = [row["percent"] for row in shown["equal"] if row["method"] in ("planes", "cuts") and row["retrained"]]
+        sizes = [row["percent"] for row in shown["equal"] if row["method"] == "planes" and row["retrained"]]
         known = [size for size in sizes if size is not None]
         if known:
             found.append({"set": shown["name"], "bits": FLOAT_BITS * min(known) / 100, "percent": min(known)})

@@ -21,8 +21,13 @@ def canonical_json(value: Any, *, indent: int | None = 1) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Write a file aside, sync it and rename it into place; a failure leaves the old file.
+
+    Args:
+        path: of the file.
+        data: its bytes.
+        sync: False where a loss of power may lose the file, because whoever reads it checks its hash and can do without.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -36,7 +41,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
@@ -47,22 +53,22 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, sync: bool = True) -> None:
     """Write a UTF-8 text file as `write_bytes` does.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), sync=sync)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, sync: bool = True) -> None:
     """Write a value as canonical JSON as `write_bytes` does.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    write_text(path, canonical_json(value) + "\n")
+    write_text(path, canonical_json(value) + "\n", sync=sync)
 
 
 def sha256_hex(data: bytes) -> str:

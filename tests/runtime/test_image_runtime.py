@@ -266,6 +266,22 @@ def test_both_kinds_are_used_by_one_name(of: Any, made: dict[str, np.ndarray], r
     )
 
 
+def test_how_much_of_exact_tensors_a_cut_needs() -> None:
+    assert shapes.exact_sizes(TABLE, 0, 0) == {"head_bias@0": (1, 2)}
+    assert shapes.exact_sizes(TABLE, 1, 0) == {"head_bias@0": (1, 2), "head_bias@1": (1, 2), "bias_1": (2,)}
+    of, made = shape(), tensors(shape())
+    needed = shapes.exact_sizes(of, 1, MIDDLE)
+    assert needed["scale_1b"] == (8,)
+    assert "scale_2a" not in needed
+    cleared = {name: value if name in of.coded else np.zeros_like(value) for name, value in made.items()}
+    for name, size in needed.items():
+        place = tuple(slice(n) for n in size)
+        cleared[name][place] = made[name][place]
+    args = {"shell": MIDDLE, "depth": 1, "confidence": lambda outputs: outputs.max(axis=1) > 0}
+    ours, theirs = (shapes.exits(of, each, inputs(), **args) for each in (cleared, made))
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
 @pytest.mark.parametrize("value", [None, {}, {"kind": "trees"}, {"kind": ["image"]}])
 def test_another_kind_is_refused(value: Any) -> None:
     with pytest.raises(ModelError, match="a network must be of the kind nested or image, got"):

@@ -128,7 +128,7 @@ class Download:
             return
         active = self.folder.state.active
         first = active is None or active.head != self.assembly.opened.sha256
-        self._activate(row)
+        self._activate(row, is_last=row.id == wanted.id)
         self.tell("usable" if first else "improved", cut=row.id, accuracy=row.accuracy)
 
     def _is_better(self, row: CutRow, wanted: CutRow, *, last: bool) -> bool:
@@ -152,14 +152,15 @@ class Download:
             return True
         return max(self.engine.slots.used_bytes, wanted.memory_bytes) + row.memory_bytes <= limit
 
-    def _activate(self, row: CutRow) -> None:
+    def _activate(self, row: CutRow, *, is_last: bool) -> None:
         """Build a cut, compare it with its canary, write it, and let the engine answer with it."""
         opened = self.assembly.opened
         model = self.assembly.model(row)
         self.assembly.check(row, model)
         if self.engine is not None:
             self.engine.slots.require(row.memory_bytes)
-        install(self.folder, replace(self.folder.state, spent_bytes=self.spent()), opened, row, model)
+        state = replace(self.folder.state, spent_bytes=self.spent())
+        install(self.folder, state, opened, row, model, is_last=is_last)
         if self.engine is not None:
             self.engine.swap(live_of(opened, row, model, self.assembly, self.confidence))
 

@@ -12,7 +12,9 @@ from netgraft.runtime import Inputs, Model
 from netgraft.runtime.nested import exits
 
 
-def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model) -> None:
+def install(
+    folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model, *, is_last: bool = True
+) -> None:
     """Write a checked cut to the folder and make it the active one; the one of the version before stays known.
 
     Args:
@@ -21,6 +23,7 @@ def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: C
         opened: the head of the cut.
         row: the cut.
         model: of the cut, compared with its canary.
+        is_last: whether no better one is on its way.
 
     Raises:
         StorageError: something cannot be written; the old model stays active.
@@ -34,7 +37,7 @@ def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: C
         "memory": row.memory_bytes,
         "download": row.bytes,
     }
-    folder.install(model, replace(state, name=head.name, active=active, previous=previous), values)
+    folder.install(model, replace(state, name=head.name, active=active, previous=previous), values, sync=is_last)
 
 
 def live_of(opened: OpenedHead, row: CutRow, model: Model, assembly: Assembly, confidence: float | None) -> Live:

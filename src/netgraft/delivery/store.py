@@ -9,7 +9,8 @@
     DIR/chunks/SHA-256  chunks, kept the moment they were verified
     DIR/lock            held while a client works in the folder; the system lets go of it when the client dies
 
-Rules the module keeps: every file is written aside and renamed into place; nothing that the active or the previous
+Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing; what a loss of power
+may lose is named by its hash and fetched again: only the state and the last model of a fetch are synced; nothing that the active or the previous
 version needs is ever removed; a path is joined only with names this module made or with 64 hexadecimal digits.
 """
 
@@ -120,14 +121,18 @@ class DeviceFolder:
         self.state = self._read_state()
         self._settle()
 
-    def record(self, state: DeviceState) -> None:
+    def record(self, state: DeviceState, *, sync: bool = True) -> None:
         """Write the state, in one rename.
+
+        Args:
+            state: to write.
+            sync: whether it must outlast a loss of power.
 
         Raises:
             StorageError: it cannot be written.
         """
         with _writing(self.path):
-            write_json(self.path / _STATE, state.to_json())
+            write_json(self.path / _STATE, state.to_json(), sync=sync)
         self.state = state
 
     def head(self, sha256: str) -> bytes | None:
@@ -185,13 +190,14 @@ class DeviceFolder:
         """Return the slot that is not active."""
         return SLOTS[1] if self.state.active is not None and self.state.active.slot == SLOTS[0] else SLOTS[0]
 
-    def install(self, model: Model, state: DeviceState, values: Mapping[str, float]) -> None:
+    def install(self, model: Model, state: DeviceState, values: Mapping[str, float], *, sync: bool = True) -> None:
         """Write a model to the slot that is not active and switch to it.
 
         Args:
             model: checked.
             state: in which that slot is active.
             values: of the model, for ``front.json``.
+            sync: whether it must outlast a loss of power; a model on the way to a better one need not.
 
         Raises:
             StorageError: something cannot be written; the old model then stays active.
@@ -200,9 +206,9 @@ class DeviceFolder:
         if installed is None or installed.slot != self.free_slot():
             raise StorageError(f"a model for the slot {self.free_slot()!r} is required, got another")
         with _writing(self.path):
-            self._write_slot(installed.slot, model)
-            write_json(self.path / _FRONT, front_of(model, state, values))
-        self.record(state)
+            self._write_slot(installed.slot, model, sync)
+            write_json(self.path / _FRONT, front_of(model, state, values), sync=sync)
+        self.record(state, sync=sync)
 
     def model(self) -> Model | None:
         """Return the active model; None when there is none.
@@ -250,13 +256,13 @@ class DeviceFolder:
 
     def _keep(self, folder: str, sha256: str, data: bytes) -> None:
         with _writing(self.path):
-            write_bytes(self._place(folder, sha256), data)
+            write_bytes(self._place(folder, sha256), data, sync=False)
 
-    def _write_slot(self, slot: str, model: Model) -> None:
+    def _write_slot(self, slot: str, model: Model, sync: bool) -> None:
         """Write the files of one slot, then the manifest of both; the other slot's files are not touched."""
         aside, folder = self.path / _ASIDE, self.path / _MODEL
         shutil.rmtree(aside, ignore_errors=True)
-        save(aside, {slot: model})
+        save(aside, {slot: model}, sync=sync)
         manifest = json.loads((aside / "manifest.json").read_bytes())
         active = self.state.active
         if active is not None:
@@ -268,7 +274,7 @@ class DeviceFolder:
         folder.mkdir(exist_ok=True)
         for ending in ("json", "safetensors"):
             (aside / f"{slot}.{ending}").replace(folder / f"{slot}.{ending}")
-        write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode())
+        write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode(), sync=sync)
         shutil.rmtree(aside, ignore_errors=True)
 
     def _read_state(self) -> DeviceState:

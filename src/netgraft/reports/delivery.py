@@ -130,7 +130,9 @@ def _equal(index: int, name: str, rows: list[Any]) -> Markup | None:
     head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
     title = f"{name}: the least size with the accuracy of float32, less 0.2 points"
     lead = "A dash where no size reaches it. All bytes count: norms, biases, scales, codebooks, masks."
-    return section(f"equal-{index}", title, scroller(title, tag("table", head, tag("tbody", *made), class_="reached")), lead=lead)
+    return section(
+        f"equal-{index}", title, scroller(title, tag("table", head, tag("tbody", *made), class_="reached")), lead=lead
+    )
 
 
 def _level(identity: str, name: str, level: Shown, plots: Shown) -> Markup:

@@ -251,8 +251,13 @@ def softmax(logits: FloatArray) -> FloatArray:
     return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def save(folder: Path, models: Mapping[str, Model]) -> None:
+def save(folder: Path, models: Mapping[str, Model], *, sync: bool = True) -> None:
     """Write the models into a folder, the manifest last.
+
+    Args:
+        folder: where to.
+        models: by name.
+        sync: as for `netgraft.records.write_bytes`.
 
     Raises:
         ModelError: a model's name is not made of letters, digits, ``.``, ``_`` and ``-``.
@@ -265,9 +270,9 @@ def save(folder: Path, models: Mapping[str, Model]) -> None:
         files[f"{name}.json"] = (canonical_json(model.to_json()) + "\n").encode()
         files[f"{name}.safetensors"] = safetensors.numpy.save(dict(model.tensors()))
     for name, data in files.items():
-        write_bytes(folder / name, data)
+        write_bytes(folder / name, data, sync=sync)
     manifest = {"format": FORMAT, "roots": list(models), "files": {n: sha256_hex(d) for n, d in sorted(files.items())}}
-    write_bytes(folder / _MANIFEST, (canonical_json(manifest) + "\n").encode())
+    write_bytes(folder / _MANIFEST, (canonical_json(manifest) + "\n").encode(), sync=sync)
     for stale in folder.iterdir():
         if stale.suffix in (".json", ".safetensors") and stale.name not in files and stale.name != _MANIFEST:
             stale.unlink()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netgraft.errors import ModelError
 from netgraft.runtime import image_shape, nested
 from netgraft.runtime.encoding import FloatArray, Inputs
-from netgraft.runtime.image import ImageNetwork
+from netgraft.runtime.image import ImageNetwork, tensor_shapes
 from netgraft.runtime.image_shape import ImageShape
 from netgraft.runtime.model import Network
 from netgraft.runtime.nested import Cost, NestedShape
@@ -62,6 +62,26 @@ def cost(shape: Shape, depth: int, shell: int) -> Cost:
         ModelError: there is no such depth or shell.
     """
     return image_shape.cost(shape, depth, shell) if isinstance(shape, ImageShape) else nested.cost(shape, depth, shell)
+
+
+def exact_sizes(shape: Shape, depth: int, shell: int) -> dict[str, tuple[int, ...]]:
+    """Return by name how much of each exact tensor a cut and its earlier exits need, from its first number on.
+
+    Raises:
+        ModelError: there is no such depth or shell.
+    """
+    if isinstance(shape, ImageShape):
+        sizes = tensor_shapes(shape.cut_architecture(depth, shell), tuple(range(depth + 1)))
+        return {name: size for name, size in sizes.items() if name in shape.exact}
+    widths, found = shape.cut_architecture(depth, shell).widths, {}
+    for name, size in shape.exact.items():
+        kind, _, at = name.partition("@") if "@" in name else name.partition("_")
+        if kind == "bias":
+            if int(at) <= depth:
+                found[name] = (widths[int(at) - 1],)
+        elif kind != "head_bias" or int(at) <= depth:
+            found[name] = size
+    return found
 
 
 def exits(

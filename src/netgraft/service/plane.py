@@ -111,7 +111,7 @@ class Plane:
         self._blocks: dict[bytes, HeaderBlock] = {}
         self._lines: dict[int, bytes] = {}
         self._second = -1
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._watching = False
         self.metrics.watch("connections", "Open connections.", lambda: len(self.connections))
         self.metrics.watch("cached_chunk_bytes", "Bytes of chunks in memory.", lambda: self._chunk_bytes)
 
@@ -187,7 +187,8 @@ class Plane:
         if len(self.connections) >= self.limits.connections:
             return False
         self.connections.add(connection)
-        if self._sweeper is None:
+        if not self._watching:
+            self._watching = True
             self._sweep()
         return True
 
@@ -195,19 +196,13 @@ class Plane:
         """Forget a connection."""
         self.connections.discard(connection)
 
-    def close(self) -> None:
-        """End the watch."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
-
     def _sweep(self) -> None:
-        """End what is overdue, and come again."""
+        """End what is overdue, and come again for as long as the loop runs."""
+        often_s = min(1.0, self.limits.request_s / 4, self.limits.idle_s / 4)
+        asyncio.get_running_loop().call_later(often_s, self._sweep)
         now_s = self.steady_s()
         for connection in [each for each in self.connections if each.deadline_s <= now_s]:
             connection.expire()
-        often_s = min(1.0, self.limits.request_s / 4, self.limits.idle_s / 4)
-        self._sweeper = asyncio.get_running_loop().call_later(often_s, self._sweep)
 
 
 def headers_of(answer: Answer) -> str:

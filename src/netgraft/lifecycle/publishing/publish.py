@@ -141,7 +141,7 @@ def publish(
     signing = publisher_keys(library, keys)
     ensure_trust(library, signing, threshold, now_s)
     published = Published.of(library)
-    version = max(published.versions(name), default=0) + 1
+    version = published.next_version(name)
     parent = None if fresh else _parent(published, name, source.model.encoding)
     before = None if parent is None else _before(parent)
     grown = grow_delivery_root(task, source.model.encoding, source.model.output, recipe, seed=seed, before=before)
