@@ -15,7 +15,7 @@ import netgraft
 ROOT = Path(netgraft.__file__).parent
 PARTS = ["netgraft", *sorted(f"netgraft.{path.parent.name}" for path in ROOT.glob("*/__init__.py"))]
 #: Parts whose names are imported when first used.
-LAZY = {"netgraft", "netgraft.lifecycle"}
+LAZY = {"netgraft", "netgraft.delivery", "netgraft.lifecycle"}
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -73,7 +73,7 @@ def exact_sizes(shape: Shape, depth: int, shell: int) -> dict[str, tuple[int, ..
     if isinstance(shape, ImageShape):
         sizes = tensor_shapes(shape.cut_architecture(depth, shell), tuple(range(depth + 1)))
         return {name: size for name, size in sizes.items() if name in shape.exact}
-    widths, found = shape.cut_architecture(depth, shell).widths, {}
+    widths, found = shape.cut_architecture(depth, shell).widths, dict[str, tuple[int, ...]]()
     for name, size in shape.exact.items():
         kind, _, at = name.partition("@") if "@" in name else name.partition("_")
         if kind == "bias":
