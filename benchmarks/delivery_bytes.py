@@ -3,7 +3,7 @@
     python -m benchmarks.delivery_bytes [--seeds 5] [--budget 60] [--tasks NAME,...] [--nncodec PYTHON] [--report]
 
 Three tables, each with ``--seeds`` draws of 20,000 rows. ``plain`` is the same largest network, trained as long in
-float32 without nesting and without a thought of bits, with the same teacher; all else is measured against it.
+float32, without nesting and any thought of bits, with the same teacher; all else is measured against it.
 ``planes`` is the published root: all its bytes are counted, the head with its exact tensors, table, canaries and
 signature, and every chunk of the cut. A cut counts as equal when its score on validation rows is at most 0.002 below
 that of the plain network; the smallest such cut is taken, and its score on test rows is shown beside. ``after`` puts the

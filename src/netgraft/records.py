@@ -27,7 +27,7 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
     Args:
         path: of the file.
         data: its bytes.
-        sync: False where a loss of power may lose the file, because whoever reads it checks its hash and can do without.
+        sync: False where a loss of power may lose the file, because its reader checks its hash and can do without.
 
     Raises:
         OutputError: the folder cannot be written.

@@ -153,7 +153,7 @@ LIES: list[tuple[str, Any, str]] = [
     ("licence", 5, "a head's licence must be a text of at most 200 characters, got 5"),
     ("about", [], "a head.about must be an object, got list"),
     ("lineage", None, "a head.lineage must be an object, got NoneType"),
-    ("network", {"kind": "trees"}, "a head's network must be of the kind 'nested'"),
+    ("network", {"kind": "trees"}, "a head's network cannot be: a network must be of the kind nested or image"),
     ("network.architecture.members", 3, "a head's network cannot be: a nested network must have 1 member, got 3"),
     ("network.architecture.outputs", 2, "a head's"),
     ("grid.step", -1, "a head's grid cannot be: a grid must have a step > 0, got -1.0"),
@@ -369,7 +369,7 @@ def test_the_network_must_fit_its_columns() -> None:
         signed(changed_document(head.head, columns=columns[1:]), built)
     with pytest.raises(HeadError, match="a head's network must fit its columns and output"):
         signed(changed_document(head.head, columns=columns[:-1]), built)
-    with pytest.raises(HeadError, match="a head's network must be of the kind 'nested'"):
+    with pytest.raises(HeadError, match="a head's network cannot be: a network must be of the kind nested or image"):
         shape_of([])
 
 

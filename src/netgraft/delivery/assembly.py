@@ -21,7 +21,7 @@ from netgraft.errors import ChunkError
 from netgraft.runtime.encoding import Inputs
 from netgraft.runtime.grid import Codes, dequantise
 from netgraft.runtime.model import Model
-from netgraft.runtime.nested import network
+from netgraft.runtime.shapes import network
 
 #: How far a canary's outputs may be from the head's, relative to the largest: float16, and another order of sums.
 _CANARY_TOLERANCE = 0.005

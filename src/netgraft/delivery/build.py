@@ -23,7 +23,7 @@ from netgraft.delivery.offered import make_tables
 from netgraft.delivery.trust import SigningKey
 from netgraft.runtime.encoding import Encoding, Inputs
 from netgraft.runtime.model import Output
-from netgraft.runtime.nested import NestedShape
+from netgraft.runtime.shapes import Shape, shape_to_json
 
 _DELTA_ROW_BYTES = 150  # of one chunk of a delta in the document, about
 _RECIPE = Recipe()
@@ -71,7 +71,7 @@ class Built:
 
 
 def build(
-    shape: NestedShape,
+    shape: Shape,
     tensors: Mapping[str, NDArray[Any]],
     *,
     encoding: Encoding,
@@ -99,7 +99,7 @@ def build(
         HeadError: tensors are missing or do not fit, or the release says what cannot be.
         ModelError: a number is not finite.
     """
-    network_json = {"kind": "nested"} | shape.to_json()
+    network_json = shape_to_json(shape)
     parent = parent if parent is not None and parent.opened.head.network == network_json else None
     root = CodedRoot(shape, tensors, recipe, None if parent is None else parent.opened.head.grid)
     tables = make_tables(root, root.judge_all(encoding, output, judge), parent)

@@ -13,7 +13,8 @@ import numpy as np
 
 from netgraft.delivery.planes import split_cell
 from netgraft.runtime.grid import Codes
-from netgraft.runtime.nested import NestedShape, Region, cost
+from netgraft.runtime.nested import Region
+from netgraft.runtime.shapes import Shape, cost
 
 #: Accuracy below which a gain is taken for chance when cuts beside the chain are compared.
 _SLACK = 0.001
@@ -49,7 +50,7 @@ class Judged:
     bytes: float
 
 
-def every_cut(shape: NestedShape, planes: int) -> list[Triple]:
+def every_cut(shape: Shape, planes: int) -> list[Triple]:
     """Return every cut of a network; at depth 0 all shells are the same."""
     return [
         Triple(depth, shell, kept)
@@ -117,7 +118,7 @@ def _climb(start: Judged, inside: Sequence[Judged]) -> list[Judged]:
         )
 
 
-def not_beaten(shape: NestedShape, judged: Mapping[Triple, Judged], chain: Sequence[Triple]) -> list[Triple]:
+def not_beaten(shape: Shape, judged: Mapping[Triple, Judged], chain: Sequence[Triple]) -> list[Triple]:
     """Return the cuts beside the chain that no other matches in accuracy at no more bytes, memory and operations."""
     figures = {}
     for cut, one in judged.items():

@@ -21,7 +21,7 @@ from netgraft.errors import HeadError, SettingError, unknown_name
 from netgraft.runtime.encoding import Encoding, Inputs
 from netgraft.runtime.grid import Codes, Grid, dequantise, fit_grid, quantise
 from netgraft.runtime.model import Model, Output
-from netgraft.runtime.nested import NestedShape, network
+from netgraft.runtime.shapes import Shape, exact_sizes, network
 
 Judge = Callable[[Model], tuple[float, float, float]]
 _DIGITS = 4
@@ -72,7 +72,7 @@ class CodedRoot:
     """A root on its grid."""
 
     def __init__(
-        self, shape: NestedShape, tensors: Mapping[str, NDArray[Any]], recipe: Recipe, grid: Grid | None = None
+        self, shape: Shape, tensors: Mapping[str, NDArray[Any]], recipe: Recipe, grid: Grid | None = None
     ) -> None:
         """Put the tensors on a grid.
 
@@ -176,13 +176,11 @@ class CodedRoot:
 
     def _used(self, cuts: Sequence[CutRow]) -> dict[str, NDArray[Any]]:
         """Return the exact tensors, with zeros for units and exits that no cut has."""
-        made = dict(self._exact)
-        for layer in range(1, self.shape.depth + 1):
-            widths = [self.shape.widths[cut.shell][layer - 1] for cut in cuts if cut.depth >= layer]
-            made[f"bias_{layer}"] = made[f"bias_{layer}"].copy()
-            made[f"bias_{layer}"][max(widths, default=0) :] = 0
-            if not widths:
-                made[f"head_bias@{layer}"] = np.zeros_like(made[f"head_bias@{layer}"])
+        made = {name: np.zeros_like(value) for name, value in self._exact.items()}
+        for cut in cuts:
+            for name, size in exact_sizes(self.shape, cut.depth, cut.shell).items():
+                place = tuple(slice(n) for n in size)
+                made[name][place] = self._exact[name][place]
         return made
 
     def arrays(self, head: Head, encoding: Encoding, output: Output, canaries: Inputs) -> dict[str, NDArray[Any]]:
@@ -199,7 +197,7 @@ class CodedRoot:
         return made
 
 
-def _check_tensors(shape: NestedShape, tensors: Mapping[str, NDArray[Any]]) -> None:
+def _check_tensors(shape: Shape, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Check that every tensor is there.
 
     Raises:

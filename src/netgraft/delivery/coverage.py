@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from netgraft.delivery.chunk import MOST_BYTES, MOST_DECODED, ChunkRow, content_bounds
 from netgraft.delivery.planes import Cell
 from netgraft.errors import HeadError
-from netgraft.runtime.nested import NestedShape, Region
+from netgraft.runtime.nested import Region
+from netgraft.runtime.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def cut_regions(regions: Sequence[Region], depth: int, shell: int) -> list[int]:
     return [at for at, region in enumerate(regions) if region.depth <= depth and region.shell <= shell]
 
 
-def cut_cells(shape: NestedShape, depth: int, shell: int, lowest: int) -> list[Cell]:
+def cut_cells(shape: Shape, depth: int, shell: int, lowest: int) -> list[Cell]:
     """Return the lowest cell of each region of a cut; these build on all others."""
     return [(region, lowest) for region in cut_regions(shape.regions, depth, shell)]
 

@@ -13,7 +13,7 @@ from netgraft.delivery.head import CutRow, Delta
 from netgraft.delivery.reading import Fields, integer, number, text
 from netgraft.errors import HeadError
 from netgraft.runtime.grid import MOST_PLANES, Grid
-from netgraft.runtime.nested import NestedShape, cost
+from netgraft.runtime.shapes import Shape, cost
 
 MOST_CUTS = 64
 _LEAST_ACCURACY = -1e9
@@ -36,7 +36,7 @@ def cut_id(depth: int, shell: int, planes: int) -> str:
 
 
 def read_cuts(
-    value: Any, shape: NestedShape, grid: Grid, chunks: Sequence[ChunkRow], coverage: Coverage
+    value: Any, shape: Shape, grid: Grid, chunks: Sequence[ChunkRow], coverage: Coverage
 ) -> tuple[CutRow, ...]:
     """Return the table of cuts, with what follows from the shape and the chunks.
 
@@ -71,7 +71,7 @@ def cut_row(
     cut: tuple[int, int, int],
     judged: tuple[float, float, float],
     chain: bool,
-    shape: NestedShape,
+    shape: Shape,
     grid: Grid,
     chunks: Sequence[ChunkRow],
     coverage: Coverage,
@@ -92,7 +92,7 @@ def cut_row(
 
 
 def read_deltas(
-    values: list[Any], parent: Any, shape: NestedShape, cuts: Sequence[CutRow], sizes: Sequence[int]
+    values: list[Any], parent: Any, shape: Shape, cuts: Sequence[CutRow], sizes: Sequence[int]
 ) -> tuple[Delta, ...]:
     """Return the differences to the parent.
 

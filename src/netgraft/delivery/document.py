@@ -15,7 +15,7 @@ from netgraft.delivery.reading import Fields, name, number, sha256, text
 from netgraft.errors import HeadError, ModelError
 from netgraft.runtime.encoding import DATETIME_PARTS, KINDS
 from netgraft.runtime.grid import Grid
-from netgraft.runtime.nested import NestedShape, cost
+from netgraft.runtime.shapes import Shape, cost
 
 _MOST_DELTAS = 64
 _MOST_COLUMNS = 100_000
@@ -90,7 +90,7 @@ def from_document(value: Any) -> Head:
     return head
 
 
-def full_bytes(shape: NestedShape, output: Mapping[str, Any]) -> int:
+def full_bytes(shape: Shape, output: Mapping[str, Any]) -> int:
     """Return the bytes of the largest cut as a plain model in float32: network, encoding and output."""
     numbers = cost(shape, shape.depth, shape.shells - 1).parameters + len(shape.bins) + 4 * shape.architecture.numeric
     return 4 * (numbers + OUTPUT_NUMBERS[output["kind"]])

@@ -27,7 +27,7 @@ from netgraft.records import canonical_json, sha256_hex
 from netgraft.runtime.encoding import Encoding
 from netgraft.runtime.grid import Grid
 from netgraft.runtime.model import Output
-from netgraft.runtime.nested import NestedShape
+from netgraft.runtime.shapes import Shape, shape_from_json
 
 FORMAT = 1
 #: What this reader can read; a head that asks for more is refused.
@@ -131,7 +131,7 @@ class Head:
     canaries: int = 0
 
     @cached_property
-    def shape(self) -> NestedShape:
+    def shape(self) -> Shape:
         """Return the shape of the network.
 
         Raises:
@@ -206,16 +206,14 @@ class OpenedHead:
         return Output.from_array(said["kind"], tuple(said["classes"]), said["log1p"], self.arrays["output"])
 
 
-def shape_of(value: Any) -> NestedShape:
+def shape_of(value: Any) -> Shape:
     """Return the shape that a head's network says.
 
     Raises:
         HeadError: it is of another kind, or says what cannot be.
     """
-    if not isinstance(value, Mapping) or value.get("kind") != "nested":
-        raise HeadError("a head's network must be of the kind 'nested'")
     try:
-        return NestedShape.from_json({key: entry for key, entry in value.items() if key != "kind"})
+        return shape_from_json(value)
     except ModelError as error:
         raise HeadError(f"a head's network cannot be: {error}") from error
 

@@ -9,7 +9,7 @@ from netgraft.delivery.engine import Exits, Live, confident
 from netgraft.delivery.head import CutRow, OpenedHead
 from netgraft.delivery.store import DeviceFolder, DeviceState, Installed
 from netgraft.runtime import Inputs, Model
-from netgraft.runtime.nested import exits
+from netgraft.runtime.shapes import exits
 
 
 def install(

@@ -9,9 +9,10 @@
     DIR/chunks/SHA-256  chunks, kept the moment they were verified
     DIR/lock            held while a client works in the folder; the system lets go of it when the client dies
 
-Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing; what a loss of power
-may lose is named by its hash and fetched again: only the state and the last model of a fetch are synced; nothing that the active or the previous
-version needs is ever removed; a path is joined only with names this module made or with 64 hexadecimal digits.
+Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing; only the state and
+the last model of a fetch are synced too, because what a loss of power may lose has a hash and is fetched again; nothing
+that the active or the previous version needs is ever removed; a path is joined only with names this module made or with
+64 hexadecimal digits.
 """
 
 from __future__ import annotations

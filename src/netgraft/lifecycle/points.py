@@ -18,7 +18,7 @@ from netgraft.root.calibration import blend, conformal_half_width, fit_temperatu
 from netgraft.root.layers import layers
 from netgraft.runtime import Model, Network, Trees
 from netgraft.runtime.encoding import FloatArray
-from netgraft.runtime.model import Part, finish, softmax
+from netgraft.runtime.model import Part, TablePart, finish, softmax, table_part
 from netgraft.search import Evaluation
 from netgraft.tables import Rows
 
@@ -115,7 +115,7 @@ class PointMaker:
             return None
         mixture = np.array([w for _, w in kept], np.float32)
         mixture /= mixture.sum()
-        parts = tuple(cooled(p.model.parts[0], p.model.output.temperature) for p, _ in kept)
+        parts = tuple(cooled(table_part(p.model.parts[0]), p.model.output.temperature) for p, _ in kept)
         mixed = sum(w * p.mixed for (p, _), w in zip(kept, mixture, strict=True))
         return self._point("stack", "stack", parts, mixture, self.prepared.output, np.asarray(mixed, np.float32))
 
@@ -197,7 +197,7 @@ def equal_weights(points: Sequence[Point], *, on_folds: bool) -> FloatArray:
     return weights / weights.sum()
 
 
-def cooled(part: Part, temperature: float) -> Part:
+def cooled(part: TablePart, temperature: float) -> TablePart:
     """Return a part whose outputs are those of the given one divided by a temperature."""
     if temperature == 1.0:
         return part

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.runtime import Architecture, Column, Encoding, Model, Network, Trees
+from netgraft.runtime.model import table_part
 from netgraft.runtime.network import tensor_shapes
 
 OutputKind = Literal["regression", "classification"]
@@ -60,7 +61,7 @@ def layers(model: Model) -> list[LayerShape]:
     classes = model.output.outputs
     encoded = len(model.encoding.numeric_features) + len(model.encoding.cardinalities)
     for i, part in enumerate(model.parts):
-        steps = _part(part, model.output.kind, model.encoding)
+        steps = _part(table_part(part), model.output.kind, model.encoding)
         if len(model.parts) > 1:
             # the encoded row waits for the parts to come, the sum of the earlier parts for its end
             waiting = (encoded if i + 1 < len(model.parts) else 0) + (classes if i else 0)

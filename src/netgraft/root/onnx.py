@@ -21,7 +21,7 @@ from netgraft.errors import TableError
 from netgraft.root.onnx_graph import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, EncodedInputs, Graph, input_names
 from netgraft.root.onnx_parts import network_outputs, trees_outputs
 from netgraft.runtime import Model, Network
-from netgraft.runtime.model import Part
+from netgraft.runtime.model import Part, TablePart, table_part
 
 
 def to_onnx(model: Model) -> onnx.ModelProto:
@@ -80,7 +80,7 @@ def _properties(model: Model) -> dict[str, str]:
     return texts | {"classes": json.dumps(list(model.output.classes), ensure_ascii=False)}
 
 
-def _outputs(graph: Graph, inputs: EncodedInputs, part: Part, gain: float, shift: float) -> str:
+def _outputs(graph: Graph, inputs: EncodedInputs, part: TablePart, gain: float, shift: float) -> str:
     """Return ``gain * outputs + shift`` of a part: [N, c], or [k, N, c] of several members."""
     if isinstance(part, Network):
         return network_outputs(graph, inputs, part, gain, shift)
@@ -99,7 +99,7 @@ def _regression(graph: Graph, inputs: EncodedInputs, model: Model) -> list[tuple
     parts = []
     for i, (part, weight) in enumerate(zip(model.parts, model.mixture, strict=True)):
         shift = unit * output.mean if i == 0 else 0.0
-        value = _outputs(graph, inputs, part, unit * output.scale * float(weight), shift)
+        value = _outputs(graph, inputs, table_part(part), unit * output.scale * float(weight), shift)
         if _members(part) > 1:
             value = graph.add("ReduceMean", value, axes=[0], keepdims=0)
         parts.append(value)
@@ -123,7 +123,9 @@ def _classification(graph: Graph, inputs: EncodedInputs, model: Model) -> list[t
     """Return the label and the probabilities: value, type, shape of each."""
     parts = []
     for part, weight in zip(model.parts, model.mixture, strict=True):
-        value = graph.add("Softmax", _outputs(graph, inputs, part, 1 / model.output.temperature, 0.0), axis=-1)
+        value = graph.add(
+            "Softmax", _outputs(graph, inputs, table_part(part), 1 / model.output.temperature, 0.0), axis=-1
+        )
         if _members(part) > 1:
             value = graph.add("ReduceMean", value, axes=[0], keepdims=0)
         parts.append(graph.add("Mul", value, graph.constant(weight)) if weight != 1 else value)

@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 
 from netgraft.errors import ModelError
 from netgraft.records import canonical_json, sha256_hex, write_bytes
-from netgraft.runtime import network, trees
+from netgraft.runtime import image, network, trees
 from netgraft.runtime.encoding import Encoding, FloatArray, Inputs
+from netgraft.runtime.image import ImageArchitecture, ImageNetwork
 from netgraft.runtime.network import Architecture
 
 FORMAT = 1
@@ -56,7 +57,20 @@ class Trees:
         return trees.forward(self.tensors, self.slots, self.classes, inputs)[:, None, :]
 
 
-Part = Network | Trees
+#: What a model of a table is made of.
+TablePart = Network | Trees
+Part = TablePart | ImageNetwork
+
+
+def table_part(part: Part) -> TablePart:
+    """Return a part of a model of a table.
+
+    Raises:
+        ModelError: it is a network for images.
+    """
+    if isinstance(part, ImageNetwork):
+        raise ModelError("a model of a table is required, got one of images")
+    return part
 
 
 @dataclass(frozen=True)
@@ -185,12 +199,7 @@ class Model:
             "classes": list(self.output.classes),
             "log1p": self.output.log1p,
             "columns": self.encoding.to_json(),
-            "parts": [
-                {"network": part.architecture.to_json()}
-                if isinstance(part, Network)
-                else {"trees": {"slots": list(part.slots)}}
-                for part in self.parts
-            ],
+            "parts": [_part_to_json(part) for part in self.parts],
             "about": dict(self.about),
         }
 
@@ -333,6 +342,15 @@ def _below(stored: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray
     return {key[len(prefix) + 1 :]: value for key, value in stored.items() if key.startswith(prefix + ".")}
 
 
+def _part_to_json(part: Part) -> dict[str, Any]:
+    """Return what is stored of a part beside its arrays."""
+    if isinstance(part, Network):
+        return {"network": part.architecture.to_json()}
+    if isinstance(part, ImageNetwork):
+        return {"image": part.architecture.to_json()}
+    return {"trees": {"slots": list(part.slots)}}
+
+
 def _part(entry: Mapping[str, Any], stored: dict[str, NDArray[Any]], encoding: Encoding, output: Output) -> Part:
     """Return a checked part."""
     if "network" in entry:
@@ -342,5 +360,12 @@ def _part(entry: Mapping[str, Any], stored: dict[str, NDArray[Any]], encoding: E
         if (architecture.numeric, architecture.slots, architecture.outputs) != expected:
             raise ModelError(f"a network must fit its encoding {expected}, got another number of inputs or outputs")
         return Network(architecture, stored)
+    if "image" in entry:
+        shape = ImageArchitecture.from_json(entry["image"])
+        image.check_tensors(shape, stored)
+        expected = (len(encoding.numeric_features), encoding.cardinalities, output.outputs)
+        if (shape.numeric, shape.slots, shape.outputs) != expected:
+            raise ModelError(f"an image network must fit its encoding {expected}, got another number of inputs")
+        return ImageNetwork(shape, stored)
     trees.check_arrays(stored, len(encoding.numeric_features), encoding.cardinalities, output.outputs)
     return Trees(encoding.cardinalities, output.outputs, stored)

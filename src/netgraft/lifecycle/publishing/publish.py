@@ -284,9 +284,9 @@ def _reads_alike(opened: OpenedHead, encoding: Encoding) -> bool:
 
 
 def _before(parent: Assembly) -> Before | None:
-    """Return a version as a start for the next, or None where it has no bins to keep."""
+    """Return a version as a start for the next, or None where it is no table's or has no bins to keep."""
     shape, head = parent.opened.head.shape, parent.opened.head
-    if not shape.bins:
+    if not isinstance(shape, NestedShape) or not shape.bins:
         return None
     whole = max(head.cuts, key=lambda cut: (cut.depth, cut.shell, cut.planes))
     tensors = dict(parent.tensors(whole))
