@@ -6,7 +6,7 @@ Three tables, each with ``--seeds`` draws of 20,000 rows. ``plain`` is the same 
 float32, without nesting and any thought of bits, with the same teacher; all else is measured against it.
 ``planes`` is the published root: all its bytes are counted, the head with its exact tensors, table, canaries and
 signature, and every chunk of the cut. A cut counts as equal when its score on validation rows is at most 0.002 below
-that of the plain network; the smallest such cut is taken, and its score on test rows is shown beside. ``after`` puts the
+that of the plain network; the smallest is taken, its score on test rows shown beside. ``after`` puts the
 plain network itself on the grid of planes, without training for it. ``uniform`` and ``k-means`` are 2 to 8 bits per
 weight of the plain network, each tensor with its own scale or codebook, packed by zstd. ``nncodec`` is NNCodec (ISO/IEC
 15938-17), run by the Python of an environment of its own that has it, on the plain network (``nncodec plain``) and on

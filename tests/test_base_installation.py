@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -75,3 +76,31 @@ def test_commands_that_need_more_say_which_package() -> None:
 def test_commands_of_a_device_start_without_extras(words: list[str]) -> None:
     done = run(f"from netgraft.cli import main\nsys.exit(main({words!r}))")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_base_alone_is_installed_and_runs(tmp_path: Path) -> None:
+    """Install the project without extras into an empty environment, and run a device's commands there."""
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-cache-dir"]
+    # what builds the project comes first, because the copy below is built without an environment of its own
+    done = subprocess.run([*install, "setuptools>=77"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no package index can be reached: {done.stderr.strip()[-200:]}")
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    subprocess.run([*install, str(copy)], check=True, capture_output=True)
+    listed = subprocess.run([str(python), "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
+    assert "netgraft" in listed
+    assert "torch" not in listed
+    code = "import netgraft.delivery.client, netgraft.delivery.engine, netgraft.delivery.assembly, netgraft.runtime"
+    subprocess.run([str(python), "-c", code], check=True, cwd=tmp_path)
+    command = tmp_path / "venv" / "bin" / "netgraft"
+    subprocess.run([str(command), "key", "new", str(tmp_path / "k")], check=True, cwd=tmp_path, capture_output=True)
+    refused = subprocess.run(
+        [str(command), "search", "t.csv", "--target", "y"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "pip install 'netgraft[full]'" in refused.stderr
