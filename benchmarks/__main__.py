@@ -16,6 +16,7 @@ NAMES = {
     "library_index": "time to list and to rank 100,000 entries of a library",
     "similarity_speed": "the linear-time similarity of latent Gaussians against the double loop",
     "delivery_bytes": "bytes at equal accuracy: a published root against float32, quantisers and NNCodec",
+    "delivery_delta": "bytes of an update against a whole version",
     "delivery_link": "time to the first usable model over paced sockets; bit errors and lost packets",
     "delivery_http": "plans, heads and chunks over HTTP against nginx",
     "delivery_soak": "a million inferences while models change, chunks are corrupt and processes are killed",

@@ -143,7 +143,7 @@ def publish(
     published = Published.of(library)
     version = published.next_version(name)
     parent = None if fresh else _parent(published, name, source.model.encoding)
-    before = None if parent is None else _before(parent)
+    before = None if parent is None else start_from(parent)
     grown = grow_delivery_root(task, source.model.encoding, source.model.output, recipe, seed=seed, before=before)
     release = Release(
         name,
@@ -283,7 +283,7 @@ def _reads_alike(opened: OpenedHead, encoding: Encoding) -> bool:
     return before.columns == encoding.columns and same
 
 
-def _before(parent: Assembly) -> Before | None:
+def start_from(parent: Assembly) -> Before | None:
     """Return a version as a start for the next, or None where it is no table's or has no bins to keep."""
     shape, head = parent.opened.head.shape, parent.opened.head
     if not isinstance(shape, NestedShape) or not shape.bins:
