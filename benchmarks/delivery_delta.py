@@ -4,7 +4,7 @@
 
 Version 1 is grown on the first half of the training rows, version 2 goes on from it on all of them (a light
 fine-tuning: a low learning rate, held to where it began), as `netgraft publish` does. For the last cut of the chain:
-the bytes of the differences, of version 2's chunks without them, of those chunks that version 1 has not, and of float32;
+the bytes of the differences, of version 2's chunks without them, of those chunks that version 1 has not, and of
 and the score of both versions on version 2's validation rows.
 """
 

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import reference_reader as reference
 from delivery_examples import KEY, Assembly, accept, example, whole
+from image_examples import image_example
 
 from netgraft.delivery.head import unpack_head
 
 STORED = Path(__file__).parent / "stored"
 
 
-@pytest.mark.parametrize("kind", ["plain", "tolerant", "wide"])
+@pytest.mark.parametrize("kind", ["plain", "tolerant", "wide", "image", "image square", "image tolerant"])
 def test_a_reader_written_from_the_specification_finds_the_same(kind: str) -> None:
-    _, _, built, head = example(kind)
+    _, _, built, head = image_example(kind) if kind.startswith("image") else example(kind)
     packed = built.pack([KEY])
     said, codes, lowest = reference.read(packed, built.chunks)
     regions, assembly = head.head.shape.regions, whole(built, head)
@@ -42,6 +43,28 @@ def test_arrays_lie_as_specified() -> None:
     assert content[-2 * head.arrays["canary.outputs"].size :] == b"".join(
         head.arrays["canary.outputs"].astype("<f2").reshape(-1).view(np.uint8).reshape(-1, 2).T.tobytes() for _ in [0]
     )
+
+
+@pytest.mark.parametrize("kind", ["image", "image square"])
+def test_image_networks_compute_and_cost_what_is_specified(kind: str) -> None:
+    shape, _, built, head = image_example(kind)
+    packed, assembly = built.pack([KEY]), whole(built, head)
+    said, arrays = reference.document(packed), reference.image_arrays(packed)
+    assert list(arrays) == list(head.arrays)
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(value, head.arrays[name])
+    assert [name for name in shape.exact if name in arrays] == list(shape.exact)
+    for at, cut in enumerate(head.head.cuts):
+        costs = (cut.parameters, cut.operations, cut.memory_bytes)
+        assert reference.image_cost(said["network"], cut.depth, cut.shell) == costs
+        tensors = assembly.tensors(cut)
+        made = [
+            reference.image_outputs(said["network"], tensors, row, cut.depth, cut.shell)
+            for row in arrays["canary.numeric"]
+        ]
+        np.testing.assert_allclose(made, arrays["canary.outputs"][at], rtol=2e-3, atol=2e-3)
+    full = reference.image_cost(said["network"], shape.depth, shape.shells - 1)[0]
+    assert head.head.full_bytes == 4 * (full + 4 * shape.architecture.numeric + 1)
 
 
 def test_a_head_of_the_first_version_can_be_read() -> None:
