@@ -3,8 +3,8 @@
     python -m benchmarks.delivery_delta [--seeds 3] [--budget 60] [--tasks NAME,...] [--report]
 
 Version 1 is grown on the first half of the training rows, version 2 goes on from it on all of them (a light
-fine-tuning: a low learning rate, held to where it began), as `netgraft publish` does. For the last cut of the chain:
-the bytes of the differences, of version 2's chunks without them, of those chunks that version 1 has not, and of
+fine-tuning: a low learning rate, held to where it began), as `netgraft publish` does. For version 1's last cut:
+the bytes of the differences, of version 2's chunks without them, of those chunks that version 1 has not, of float32,
 and the score of both versions on version 2's validation rows.
 """
 
@@ -52,7 +52,7 @@ def measured(source: Any, seed: int, budget: float) -> Row:
         grown, task, encoding, output, replace(release, version=2), coding=coding, parent=first, seed=seed
     )
     second = held(built)
-    last = [cut for cut in second.opened.head.cuts if cut.chain][-1]
+    last = second.opened.head.cut([cut for cut in first.opened.head.cuts if cut.chain][-1].id)
     deltas = {delta.cut: delta.bytes for delta in second.opened.head.deltas}
     old = {row.sha256 for row in first.opened.head.chunks}
     rows = [second.opened.head.chunks[at] for at in last.chunks]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hypothesis import given, settings
 from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.codec import compress
 from netgraft.delivery.container import MAGIC, join_sections, nesting, read_json, split_sections
+from netgraft.delivery.document import _check_exact
 from netgraft.delivery.head import MESSAGE, Head, unpack_head
 from netgraft.errors import ChunkError, DeliveryError, HeadError, TrustError
 
@@ -164,6 +167,29 @@ def test_brackets_in_strings_are_no_nesting() -> None:
     assert read_json(b'{"a": "' + b"[" * 1_000 + b'"}') == {"a": "[" * 1_000}
 
 
+@pytest.mark.parametrize("text", [b'\\"' * 500_000, b'"' + b'\\"' * 500_000, b'"\\' * 500_000, b'"' * 1_000_001])
+def test_strings_without_end_take_no_time(text: bytes) -> None:
+    began_s = time.process_time()
+    with pytest.raises(HeadError, match="a head must be JSON, got"):
+        read_json(text)
+    assert time.process_time() - began_s < 2.0
+
+
+def test_noise_cannot_make_up_a_region(made: Any) -> None:
+    """A region all of whose planes are tolerant would be whatever the line makes of it."""
+    document = json.loads(json.dumps(made.example("tolerant")[3].head.to_document()))
+    top = document["grid"]["planes"] - 1
+    rows = list(made.example("tolerant")[3].head.chunks)
+    at = next(i for i, row in enumerate(rows) if row.protection == "exact" and any(p == top for _, p in row.cells))
+    with pytest.raises(
+        HeadError, match=rf"the highest plane of each region must be exact, got one in chunk {at}, which"
+    ):
+        _check_exact([replace(row, protection="tolerant") if i == at else row for i, row in enumerate(rows)], top + 1)
+    document["chunks"]["protection"] = [1] * len(rows)
+    with pytest.raises(HeadError):
+        Head.from_document(document)
+
+
 def bomb(size: int) -> bytes:
     return compress(bytes(size))
 
@@ -196,8 +222,6 @@ def test_arrays_that_are_a_zip_bomb_are_refused_before_they_grow(made: Any, pack
 
 def test_a_chunk_that_is_a_zip_bomb_is_refused_before_it_grows(made: Any) -> None:
     """Its hash is right, since the publisher signed it."""
-    from dataclasses import replace
-
     from netgraft.records import sha256_hex
 
     _, _, _, head = made.example("wide")
@@ -306,8 +330,6 @@ def test_arbitrary_bytes_raise_nothing_but_delivery_errors(made: Any, data: byte
 
 def test_noise_in_a_well_signed_chunk_raises_nothing_but_chunk_errors(made: Any) -> None:
     """The worst publisher: hashes of noise, for every way of coding."""
-    from dataclasses import replace
-
     from netgraft.records import sha256_hex
 
     _, _, _, head = made.example("wide")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import random
+import socket
+import ssl
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -82,6 +87,15 @@ def test_path_tricks_lead_nowhere(server: Running, path: str) -> None:
         assert reply.status == 404
         assert b"not for you" not in reply.body
         assert b"root:" not in reply.body
+
+
+def test_token_of_a_request_does_not_count_for_another_one(guarded: Running) -> None:
+    line = f"Authorization: {bearer()['Authorization']}"
+    with Wire(guarded.address) as wire:
+        assert wire.ask(CHUNK).status == 401
+        for method, target in [("HEAD", CHUNK), ("GET", f"{CHUNK}?a=b"), ("GET", CHUNK)]:
+            assert wire.ask(target, line, method=method).status == 200
+            assert [wire.ask(CHUNK).status for _ in range(2)] == [401, 401]
 
 
 def test_encoded_path_of_a_chunk_is_still_checked(place: Path) -> None:
@@ -174,6 +188,30 @@ def test_slow_body_after_an_early_answer_is_closed(hurried: Running) -> None:
         assert wire.closed()
 
 
+def test_body_that_nobody_waits_for_holds_no_connection(hurried: Running) -> None:
+    """The answer is there before the body, whose size would have earned it an hour."""
+    with Wire(hurried.address) as wire:
+        wire.send(b"PUT /v1/models/energy/versions/2 HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n")
+        assert wire.reply().status == 401
+        assert wire.closed()
+
+
+def test_body_without_progress_is_closed_whatever_its_size(hurried: Running) -> None:
+    line = f"Authorization: {bearer('publisher')['Authorization']}\r\n".encode()
+    with Wire(hurried.address) as wire:
+        head = b"PUT /v1/models/energy/versions/2 HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n"
+        wire.send(head + line + b"\r\n" + bytes(1000))
+        assert wire.closed()
+
+
+def test_body_that_comes_after_an_early_answer_keeps_the_connection(server: Running) -> None:
+    with Wire(server.address) as wire:
+        wire.send(b"PUT /v1/models/energy/versions/2 HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
+        assert wire.reply().status == 401
+        wire.send(bytes(100))
+        assert wire.ask(CHUNK).body == DATA
+
+
 def test_idle_connection_is_closed(hurried: Running) -> None:
     with Wire(hurried.address) as wire:
         assert wire.ask(CHUNK).status == 200
@@ -197,6 +235,90 @@ def test_client_that_takes_no_answers_is_closed(place: Path) -> None:
         with Wire(found.address) as other:
             assert b"netgraft_connections 1.0" in other.ask("/metrics").body
     assert "took too long" in found.log.getvalue()
+
+
+def test_clients_that_take_part_of_their_answers_are_closed(tmp_path: Path) -> None:
+    """Some leave less unread than makes the server wait before it goes on."""
+    published = publish(tmp_path)
+    data = bytes(64_000)
+    sha256 = sha256_hex(data)
+    path = published.chunk_path(sha256)
+    assert path is not None
+    path.write_bytes(data)
+    with running(settings(tmp_path, limits=SHORT)) as found, ExitStack() as stack:
+        for count in range(20, 70):
+            slow = stack.enter_context(socket.socket())
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.connect(found.address)
+            slow.sendall(request(f"/c/{sha256}") * count)
+        for _ in range(4):
+            with Wire(found.address) as other:
+                assert other.closed()  # idle; by then the others have taken nothing for as long
+        with Wire(found.address) as other:
+            assert b"netgraft_connections 1.0" in other.ask("/metrics").body
+
+
+def test_store_that_fails_in_any_way_gets_an_answer(place: Path) -> None:
+    class Broken(Published):
+        def chunk(self, sha256: str) -> bytes | None:
+            raise RuntimeError(f"SlowDown: {self.address}/c/{sha256}")
+
+    with running(settings(place, published=Broken(str(place / "published")))) as found, Wire(found.address) as wire:
+        for _ in range(2):
+            reply = wire.ask(CHUNK)
+            assert reply.status == 503
+            assert str(place) not in reply.error
+        assert wire.ask("/healthz").status == 200
+    assert "SlowDown" in found.log.getvalue()
+
+
+def test_no_answer_says_where_files_lie(tmp_path: Path) -> None:
+    publish(tmp_path)
+    (tmp_path / "published" / "c" / ("0" * 64)).mkdir()
+    (tmp_path / "online.key").chmod(0o666)
+    (tmp_path / "online.key").write_text("no key")
+    with running(settings(tmp_path)) as found, Wire(found.address) as wire:
+        (tmp_path / "published" / "names").rename(tmp_path / "names")
+        (tmp_path / "published" / "names").write_text("no folder")
+        targets = [f"/c/{'0' * 64}", f"/%63/{'0' * 64}", "/readyz", "/v1/models", "/v1/models/energy/head"]
+        for target in targets:
+            reply = wire.ask(target)
+            assert reply.status == 503
+            assert str(tmp_path).encode() not in reply.body
+        (tmp_path / "published" / "names").unlink()
+        (tmp_path / "names").rename(tmp_path / "published" / "names")
+        reply = wire.ask("/v1/models/energy/stamp")
+        assert (reply.status, str(tmp_path) in reply.error) == (503, False)
+    assert str(tmp_path) in found.log.getvalue()
+
+
+def test_handshake_that_does_not_come_is_given_up(place: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    with running(settings(place, limits=SHORT, certificate=certificate, private_key=key)) as found:
+        with Wire(found.address) as wire:
+            assert wire.closed()
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        with trusted.wrap_socket(socket.create_connection(found.address), server_hostname="127.0.0.1") as wrapped:
+            wrapped.sendall(request("/healthz"))
+            assert wrapped.recv(12) == b"HTTP/1.1 200"
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate for this machine and of its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    made = made.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(datetime(2099, 1, 1, tzinfo=UTC))
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    (folder / "c.pem").write_bytes(signed.public_bytes(Encoding.PEM))
+    (folder / "k.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "c.pem", folder / "k.pem"
 
 
 @pytest.mark.parametrize(
@@ -251,6 +373,18 @@ def test_upload_of_a_forged_head_is_refused(server: Running) -> None:
         assert json.loads(wire.ask("/v1/models").body) == {"models": [{"name": "energy", "versions": [1]}]}
 
 
+def test_upload_brings_no_chunks_of_its_own(server: Running) -> None:
+    line, junk = f"Authorization: {bearer('publisher')['Authorization']}", b"anything" * 100
+    with Wire(server.address) as wire:
+        for version, made in [(1, built()), (2, built(2))]:
+            body = pack_upload(made.pack([KEY]), {**made.chunks, sha256_hex(junk): junk})
+            reply = wire.ask(f"/v1/models/energy/versions/{version}", line, method="PUT", body=body)
+            assert reply.status == 400
+            assert reply.error.startswith("chunks that the head names are required, got 1 more, first ")
+        assert wire.ask(f"/c/{sha256_hex(junk)}").status == 404
+        assert json.loads(wire.ask("/v1/models").body) == {"models": [{"name": "energy", "versions": [1]}]}
+
+
 def absurd(rng: random.Random, deep: int = 0) -> object:
     """Return a value that no situation should have."""
     whole = [0, -1, 1, 2**63, 10**400, -(10**30), True, None]
@@ -283,7 +417,7 @@ def test_ten_thousand_absurd_situations_get_an_answer_each(place: Path) -> None:
         situation = {rng.choice(keys): absurd(rng) for _ in range(rng.randrange(4))}
         body = {"situation": rng.choice([situation, situation, situation, absurd(rng)])}
         if rng.random() < 0.1:
-            body[rng.choice(["held", "version", "more"])] = absurd(rng)
+            body[rng.choice(["held", "version", "live", "more"])] = absurd(rng)
         data = json.dumps(body).encode()
         found = answered(lambda data=data: plan(shelf, "energy", read_plan_request(data), now_s=0.0).answer)  # type: ignore[misc]
         statuses.append(found.status)

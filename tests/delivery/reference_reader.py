@@ -63,7 +63,7 @@ def image_tensors(network: Mapping[str, Any], widths: list[int]) -> dict[str, tu
 
 def keeps(network: Mapping[str, Any], block: int) -> bool:
     last = network["widths"][-1]
-    return network["architecture"]["strides"][block - 1] == 1 and last[block - 1] == last[block]
+    return bool(network["architecture"]["strides"][block - 1] == 1 and last[block - 1] == last[block])
 
 
 def is_coded(name: str) -> bool:
@@ -109,7 +109,7 @@ def table_regions(network: Mapping[str, Any]) -> list[Region]:
     """Return the regions of a nested network for tables."""
     a, widths, bins = network["architecture"], network["widths"], network["bins"]
     tokens, c, depth = a["numeric"] * a["token"] + len(a["slots"]) * a["category"], a["outputs"], len(a["widths"])
-    made = []
+    made: list[Region] = []
 
     def unit_shell(layer: int, unit: int) -> int:
         return 0 if layer == 0 else next(s for s, shell in enumerate(widths) if unit < shell[layer - 1])

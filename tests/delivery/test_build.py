@@ -127,8 +127,9 @@ def test_tolerant_planes_are_raw_and_below_the_exact_ones() -> None:
         for _, plane in row.cells:
             assert (row.protection == "tolerant") == (plane < built.head.grid.planes - 3)
     shape, tensors, *_ = example("plain")
-    bare = example_built(shape, tensors, recipe=Recipe(exact_planes=0))
-    assert {row.protection for row in bare.head.chunks} == {"tolerant"}
+    bare = example_built(shape, tensors, recipe=Recipe(exact_planes=1))
+    for row in bare.head.chunks:
+        assert {plane == bare.head.grid.planes - 1 for _, plane in row.cells} == {row.protection == "exact"}
     assert whole(bare).ready() is not None
 
 
@@ -153,7 +154,8 @@ def test_a_table_has_at_most_so_many_rows() -> None:
     ("wrong", "text"),
     [
         ({"codecs": ("gzip",)}, "a codec must be one of range, raw, zstd, got 'gzip'"),
-        ({"exact_planes": 9}, "exact_planes must be from 0 to 8, got 9"),
+        ({"exact_planes": 9}, "exact_planes must be from 1 to 8, got 9"),
+        ({"exact_planes": 0}, "exact_planes must be from 1 to 8, got 0"),
         ({"most_cuts": 65}, "most_cuts must be from 1 to 64, got 65"),
         ({"target_bytes": 1}, "target_bytes must be from 64 to 65536, got 1"),
         ({"usable_share": 1.5}, "usable_share must be from 0 to 1, got 1.5"),

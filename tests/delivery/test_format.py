@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference_reader as reference
-from delivery_examples import KEY, Assembly, accept, example, whole
+from delivery_examples import KEY, accept, example, whole
 from image_examples import image_example
 
+from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.head import unpack_head
 
 STORED = Path(__file__).parent / "stored"
@@ -30,7 +31,9 @@ def test_a_reader_written_from_the_specification_finds_the_same(kind: str) -> No
                 continue
             assert lowest[at] <= down
             expected = [reference.number(code, said["grid"], down) for code in codes[at]]
-            np.testing.assert_array_equal(tensors[region.tensor].reshape(-1)[region.indices], np.float32(expected))
+            np.testing.assert_array_equal(
+                tensors[region.tensor].reshape(-1)[region.indices], np.array(expected, np.float32)
+            )
 
 
 def test_arrays_lie_as_specified() -> None:
@@ -83,3 +86,20 @@ def test_a_head_of_the_first_version_can_be_read() -> None:
 
 
 IDENTITY = "7e3fd102d9e21363"
+
+
+def test_a_head_of_the_first_image_networks_can_be_read() -> None:
+    """A file that was stored when the kind was added."""
+    opened = unpack_head((STORED / "head-image-1").read_bytes(), accept)
+    assembly = Assembly(opened)
+    for at, row in enumerate(opened.head.chunks):
+        assembly.add(at, (STORED / "chunks-image-1" / row.sha256).read_bytes())
+    for cut in opened.head.cuts:
+        assembly.check(cut, assembly.model(cut))
+    best = assembly.ready()
+    assert best is not None
+    assert opened.head.network["kind"] == "image"
+    assert (best.id, len(assembly.held), opened.sha256[:16]) == ("d2s2p6", 2, IMAGE_IDENTITY)
+
+
+IMAGE_IDENTITY = "76bec7bc694834b0"

@@ -77,11 +77,11 @@ def test_equal_accuracy_goes_to_fewer_bytes_then_to_less_memory() -> None:
 
 
 def test_head_bytes_count_for_budget_deadline_and_storage() -> None:
-    free, paid = (plan(chain_head(), Situation(data_budget_bytes=3_000), head_bytes=n) for n in (0, 1))
-    assert (free.cut, paid.cut) == ("d1s0p4", "d0s0p4")
-    assert paid.wire_bytes == 1_001
-    assert plan(chain_head(), Situation(storage_bytes=3_000), head_bytes=1).cut == "d0s0p4"
-    assert plan(chain_head(), Situation(rate_bps=8_000, deadline_s=3.0), head_bytes=1).cut == "d0s0p4"
+    fits, over = (plan(chain_head(), Situation(data_budget_bytes=3_000), head_bytes=n) for n in (1_000, 1_001))
+    assert (fits.cut, fits.chunks, fits.download_bytes, fits.wire_bytes) == ("d1s0p4", (1,), 2_000, 3_000)
+    assert (over.decision, over.cut, over.chunks, over.wire_bytes) == ("device", "d0s0p4", (), 1_001)
+    assert plan(chain_head(), Situation(storage_bytes=3_000), head_bytes=1_001).cut == "d0s0p4"
+    assert plan(chain_head(), Situation(rate_bps=8_000, deadline_s=3.0), head_bytes=1_001).cut == "d0s0p4"
 
 
 def test_latency_and_power_come_from_the_device() -> None:
@@ -274,6 +274,34 @@ def test_server_alone_switches_to_the_device_at_the_break_even() -> None:
         "Ask the server: accuracy 0.950 is the best there is; nothing to download, 96 bits up per sample. "
         "That moves 15 KB for 1,249 expected samples, d3s2p4 15 KB."
     )
+
+
+def test_break_even_counts_the_head_for_the_device_alone() -> None:
+    head_bytes = 1_600  # chunk 0 and 600 bytes beside it
+    even = 8 * (15_000 + 600) // RAW_BITS
+    assert even * RAW_BITS == 8 * (15_000 + 600)
+    for samples, decision in [(even - 1, "server"), (even, "server"), (even + 1, "device")]:
+        made = plan(chain_head(), serving(samples), server=True, head_bytes=head_bytes)
+        assert made.decision == decision
+        assert made.wire_bytes == (15_600 if decision == "device" else samples * RAW_BITS / 8)
+    limited = serving(1, data_budget_bytes=12, storage_bytes=0)
+    assert plan(chain_head(), limited, server=True, head_bytes=head_bytes).decision == "server"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "text"),
+    [(0.9999, "its accuracy of 0.9999 is 0.0001 below"), (0.99, "its accuracy of 0.990 is 0.01 below")],
+)
+def test_accuracies_are_told_apart(accuracy: float, text: str) -> None:
+    sizes = [1_000, 2_000]
+    cuts = [cut(0, 0, 4, accuracy - 0.0002, (0,), sizes, 10), cut(1, 0, 4, accuracy, (0, 1), sizes, 20)]
+    with pytest.raises(BudgetError, match=text):
+        plan(head(cuts, sizes), Situation(min_accuracy=accuracy + (1.0 - accuracy)))
+    reason = plan(head(cuts, sizes), Situation(memory_bytes=10)).reason
+    assert f"accuracy {accuracy - 0.0002:.4f} is the best that fits" in reason
+    assert f"would reach {accuracy:.4f}" in reason.replace("0.990,", "0.9900,")
+    best = plan(head(cuts, sizes), Situation())
+    assert best.alternatives[0].why == "its accuracy is 0.0002 lower"
 
 
 def split_head(seed: int) -> tuple[Head, CutRow, CutRow]:

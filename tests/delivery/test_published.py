@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from netgraft.delivery.build import Built
 from netgraft.delivery.published import Published
 from netgraft.delivery.trust import TrustDocument, extend_chain, sign_trust, trust_chain
-from netgraft.errors import ChunkError, DeliveryError, HeadError, SettingError, TrustError
+from netgraft.errors import ChunkError, DeliveryError, HeadError, SettingError, StorageError, TrustError
 from netgraft.library import Library
 from netgraft.records import sha256_hex
 
@@ -147,6 +147,10 @@ def test_chunks_must_be_whole(published: Published) -> None:
         published.add(made.pack([KEY]), {**made.chunks, sha256: data + b"x"})
     with pytest.raises(ChunkError, match=r"all chunks of a head are required, got none for \d, first"):
         published.add(made.pack([KEY]), {})
+    with pytest.raises(
+        ChunkError, match=f"chunks that the head names are required, got 1 more, first {sha256_hex(b'x')}"
+    ):
+        published.add(made.pack([KEY]), {**made.chunks, sha256_hex(b"x"): b"x"})
     with pytest.raises(HeadError):
         published.add(made.pack([KEY])[:-1], made.chunks)
     assert published.names() == []
@@ -211,7 +215,7 @@ def test_damaged_version_is_told(tmp_path: Path) -> None:
 def test_place_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "published").write_text("a file")
     published = Published(str(tmp_path / "published"))
-    with pytest.raises(DeliveryError, match="a place for models that can be used is required, got"):
+    with pytest.raises(StorageError, match="a place for models that can be used is required, got"):
         published.check()
     with pytest.raises(SettingError, match="a folder or a URL of an object store is required, got nope://x"):
         Published("nope://x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from netgraft.delivery.trust import (
     sign_trust,
     trust_chain,
 )
-from netgraft.errors import ChunkError, SituationError, TrustError
+from netgraft.errors import BudgetError, ChunkError, SituationError, StorageError, TrustError
 
 ONLINE = SigningKey(b"o" * 32)
 
@@ -123,9 +124,36 @@ def test_plan_knows_what_is_held(shelf: Shelf) -> None:
     asked = PlanRequest({"memory_bytes": 10**6, "rate_bps": 1e6}, (), None)
     plan = requests.plan(shelf, "energy", asked, now_s=0.0)
     assert plan.decision == said(plan.answer)["decision"] == "device"
-    every = tuple(row.sha256 for row in rows)
-    held = requests.plan(shelf, "energy", PlanRequest(asked.situation, (*every, "0" * 64), 1), now_s=0.0)
-    assert (said(held.answer)["download_bytes"], said(held.answer)["decision"]) == (0, "stay")
+    every = (*(row.sha256 for row in rows), "0" * 64)
+    held = said(requests.plan(shelf, "energy", PlanRequest(asked.situation, every, 1), now_s=0.0).answer)
+    assert (held["download_bytes"], held["decision"]) == (0, "device")
+    live = PlanRequest(asked.situation, every, 1, held["cut"])
+    assert requests.plan(shelf, "energy", live, now_s=0.0).decision == "stay"
+
+
+def test_head_brings_chunk_0_and_is_counted_once(shelf: Shelf) -> None:
+    head, head_bytes = built(1).head, len(built(1).pack([KEY]))
+    plan = said(requests.plan(shelf, "energy", PlanRequest({}, (), None), now_s=0.0).answer)
+    row = next(row for row in head.cuts if row.id == plan["cut"])
+    assert plan["chunks"] == [index for index in row.chunks if index]
+    assert plan["download_bytes"] == sum(head.chunks[index].bytes for index in plan["chunks"])
+    assert plan["wire_bytes"] == plan["download_bytes"] + head_bytes
+    tight = {"storage_bytes": plan["download_bytes"] + head_bytes, "data_budget_bytes": plan["wire_bytes"]}
+    assert said(requests.plan(shelf, "energy", PlanRequest(tight, (), None), now_s=0.0).answer)["cut"] == plan["cut"]
+
+
+def test_cut_of_held_chunks_answers_only_when_the_device_says_so(shelf: Shelf) -> None:
+    """Whoever has the head has chunk 0; its cut must meet the limits before it answers."""
+    head = built(1).head
+    first = next(row for row in head.cuts if row.chunks == (0,))
+    situation = {"data_budget_bytes": 0, "min_accuracy": first.accuracy + 0.01}
+    asked = PlanRequest(situation, (head.chunks[0].sha256,), 1)
+    with pytest.raises(BudgetError, match="a cut that fits the situation is required, got none"):
+        requests.plan(shelf, "energy", asked, now_s=0.0)
+    stays = said(requests.plan(shelf, "energy", replace(asked, live=first.id), now_s=0.0).answer)
+    assert (stays["decision"], stays["cut"]) == ("stay", first.id)
+    answer = answered(lambda: requests.plan(shelf, "energy", replace(asked, live="d9s9p9"), now_s=0.0).answer)
+    assert (answer.status, said(answer)["error"]) == (400, "the live cut must be one of the head's, got 'd9s9p9'")
 
 
 def test_chunk_is_checked(shelf: Shelf) -> None:
@@ -195,8 +223,12 @@ def test_any_body_is_understood_or_refused(body: bytes) -> None:
 
 def test_request_for_a_plan() -> None:
     assert read_plan_request(b"{}") == PlanRequest({}, (), None)
-    full = read_plan_request(b'{"situation": {"rate_bps": 1}, "held": ["%s"], "version": 3}' % (b"a" * 64))
-    assert full == PlanRequest({"rate_bps": 1}, ("a" * 64,), 3)
+    full = read_plan_request(
+        b'{"situation": {"rate_bps": 1}, "held": ["%s"], "version": 3, "live": "d1s0p4"}' % (b"a" * 64)
+    )
+    assert full == PlanRequest({"rate_bps": 1}, ("a" * 64,), 3, "d1s0p4")
+    with pytest.raises(SituationError, match="live must be an id of letters and digits"):
+        read_plan_request(b'{"live": "../x"}')
     assert read_plan_request(b'{"situation": null, "held": null, "version": null}') == PlanRequest({}, (), None)
 
 
@@ -216,3 +248,8 @@ def test_status_of_an_error(failure: str, status: int) -> None:
     made = getattr(netgraft.errors, failure)("one\n line is\trequired")
     answer = requests.refused(made)
     assert (answer.status, said(answer)) == (status, {"error": "one line is required"})
+
+
+def test_store_that_fails_is_told_without_its_place() -> None:
+    answer = requests.refused(StorageError("a place is required, got /srv/models: full"))
+    assert (answer.status, "/srv" in said(answer)["error"]) == (503, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,18 @@ def test_too_many_connections(place: Path) -> None:
             reply = three.reply()
             assert (reply.status, reply.headers["retry-after"]) == (503, "1")
             assert reply.error == "fewer connections are required; come again later"
+
+
+def test_too_many_connections_of_one_address(place: Path) -> None:
+    with running(settings(place, limits=Limits(rate=0, address_connections=2))) as found:
+        with Wire(found.address) as one, Wire(found.address) as two:
+            assert one.ask(CHUNK).status == two.ask(CHUNK).status == 200
+            with Wire(found.address) as three:
+                assert three.reply().status == 503
+            elsewhere = socket.create_connection(found.address, source_address=("127.0.0.2", 0))
+            with elsewhere:
+                elsewhere.sendall(request("/healthz"))
+                assert elsewhere.recv(12) == b"HTTP/1.1 200"
 
 
 def test_large_answers_wait_for_a_client_that_reads_late(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_plan(client: httpx.Client) -> None:
     [
         ("energy", b"", 400, "a request for a plan must be a JSON object, got text that is none"),
         ("energy", b"[]", 400, "a request for a plan must be a JSON object, got []"),
-        ("energy", b'{"a": 1}', 400, "a request for a plan may have situation, held, version, got 'a'"),
+        ("energy", b'{"a": 1}', 400, "a request for a plan may have situation, held, version, live, got 'a'"),
         ("energy", b'{"situation": {"memory": 1}}', 400, "a key of a situation must be one of"),
         ("energy", b'{"situation": {"rate_bps": -1}}', 400, "rate_bps of a situation must be a number"),
         ("energy", b'{"situation": {"rate_bps": Infinity}}', 400, "numbers must be finite, got Infinity"),

@@ -116,8 +116,24 @@ def _lacking(error: ModuleNotFoundError) -> int:
         return _fault(error)
     return _told(
         f"the package {error.name!r} is required for this command, got an installation without it: "
-        "pip install 'netgraft[full]'"
+        f"pip install 'netgraft[{_extra_of(str(error.name))}]'"
     )
+
+
+def _extra_of(package: str) -> str:
+    """Return the extra that brings a package, ``full`` where several do or none says so."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        stated = requires("netgraft") or []
+    except PackageNotFoundError:
+        return "full"
+    found = {
+        line.rpartition("extra ==")[2].strip(" '\"")
+        for line in stated
+        if line.startswith(package.split(".")[0].replace("_", "-")) and "extra ==" in line
+    }
+    return found.pop() if found == {"serve"} else "full"
 
 
 def _fault(error: Exception) -> int:

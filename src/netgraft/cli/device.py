@@ -23,7 +23,7 @@ def list_devices(as_json: JsonOption = False) -> None:
     """
     from netgraft.devices import device_names
 
-    profiles = [_kept_or_declared(name) for name in device_names()]
+    profiles = [profile for name in device_names() if (profile := _kept_or_declared(name)) is not None]
     if as_json:
         print_json({"devices": [_summary(profile) for profile in profiles]})
         return
@@ -90,13 +90,16 @@ def _keep(profile: Profile) -> None:
     note(text)
 
 
-def _kept_or_declared(name: str) -> Profile:
-    """Return a profile without measuring: listing must not take seconds."""
+def _kept_or_declared(name: str) -> Profile | None:
+    """Return a profile without measuring: listing must not take seconds; None where this machine cannot be measured."""
     from netgraft.devices import Profile, catalogue, this
 
     if name != this.NAME:
         return Profile.load(name)
-    return this.kept_profile() or catalogue.declared(name)
+    try:
+        return this.kept_profile() or catalogue.declared(name)
+    except ModuleNotFoundError:  # the base installation has no ONNX Runtime
+        return None
 
 
 def _headline(profile: Profile) -> tuple[str, str, str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netgraft.cli.output import JsonOption, note, print_json, print_rich
+from netgraft.cli.output import JsonOption, note, print_json, print_rich, progress_bar
 
 if TYPE_CHECKING:
     from netgraft.lifecycle.publishing import Publication
@@ -43,26 +43,40 @@ def publish(
 
     opened = Library(library)
     recipe = DeliveryRecipe(seconds=parse_duration(budget))
-    made = publish(
-        opened,
-        name,
-        table=table,
-        keys=key or (),
-        threshold=threshold,
-        days=days,
-        recipe=recipe,
-        fresh=fresh,
-        seed=seed,
-    )
+    with progress_bar() as move:
+        move(f"growing the root that is shipped, {budget}", 0.0)
+        made = publish(
+            opened,
+            name,
+            table=table,
+            keys=key or (),
+            threshold=threshold,
+            days=days,
+            recipe=recipe,
+            fresh=fresh,
+            seed=seed,
+        )
     if as_json:
         print_json(made.to_json())
         return
     _print(made)
-    if made.accuracy < made.picked - _MUCH_LESS:
-        reached = f"the search's own point reached {made.picked:.4f}, what is shipped {made.accuracy:.4f}"
-        note(f"{reached}; a longer --budget may help")
+    if made.is_new:
+        _compare(made)
+    else:
+        note(
+            f"no version was made: nothing better than version {made.head.version} was found; --fresh grows a new root"
+        )
     if not key:
-        note(f"signed with {key_folder(opened)}/publisher.key; give devices publisher.key.pub from there as --trust")
+        path = key_folder(opened) / "publisher.key"
+        note(f"signed with {path}; devices trust it by --trust {path}.pub")
+
+
+def _compare(made: Publication) -> None:
+    """Point out what is less accurate than what was there."""
+    known = {"the search's own point": made.picked, f"version {made.head.version - 1}": made.before}
+    for what, accuracy in known.items():
+        if accuracy is not None and made.accuracy < accuracy - _MUCH_LESS:
+            note(f"{what} reached {accuracy:.4f}, what is shipped {made.accuracy:.4f}; a longer --budget may help")
 
 
 def _print(made: Publication) -> None:
@@ -72,7 +86,7 @@ def _print(made: Publication) -> None:
     from netgraft.units import format_quantity
 
     head = made.head
-    table = Table("cut", "download", "of float32", "accuracy", "95 % interval", "operations", "memory")
+    table = Table("cut", "chunks", "of float32", "accuracy", "95 % interval", "operations", "memory")
     for cut in (cut for cut in head.cuts if cut.chain):
         table.add_row(
             cut.id,
@@ -85,7 +99,11 @@ def _print(made: Publication) -> None:
         )
     print_rich(table)
     others = len(head.cuts) - table.row_count
-    sizes = f"head {format_quantity(made.head_bytes, 'byte')} with the first chunk of {len(head.chunks)}"
-    typer.echo(f"published {head.name} version {head.version}: {sizes}, {others} further cuts for other devices")
+    first = head.chunks[0].bytes
+    more = f", {others} more for other limits" if others else ""
+    typer.echo(
+        f"published {head.name} version {head.version}: {table.row_count} cuts in a chain{more}; "
+        f"the head, sent once, adds {format_quantity(made.head_bytes - first, 'byte')} to every download"
+    )
     for delta in head.deltas:
         typer.echo(f"{delta.cut} from version {head.version - 1}: {format_quantity(delta.bytes, 'byte')}")

@@ -36,7 +36,7 @@ class Recipe:
         planes: bits of a magnitude; the parent's where there is one.
         step: the common step; from the largest number unless given.
         codecs: ways to make chunks smaller.
-        exact_planes: how many of the highest planes are exact, the others tolerant; None for all exact.
+        exact_planes: how many of the highest planes are exact, at least 1, the others tolerant; None for all exact.
         usable_share: the share of the best accuracy from which a cut begins the chain.
         most_cuts: rows of the table.
         target_bytes: of a chunk; from the size of the whole unless given.
@@ -61,7 +61,7 @@ class Recipe:
         for codec in self.codecs:
             if codec not in CODECS:
                 raise SettingError(unknown_name("a codec", codec, CODECS))
-        limits = {"exact_planes": (0, self.planes), "most_cuts": (1, MOST_CUTS), "target_bytes": (64, MOST_BYTES)}
+        limits = {"exact_planes": (1, self.planes), "most_cuts": (1, MOST_CUTS), "target_bytes": (64, MOST_BYTES)}
         for name, (low, high) in {**limits, "usable_share": (0, 1)}.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

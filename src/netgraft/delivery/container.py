@@ -14,7 +14,8 @@ MAGIC = b"NGHEAD1\n"
 SECTION_BYTES = (1 << 22, 1 << 26, 1 << 16, 1 << 16)
 DOCUMENT_BYTES = 1 << 24
 _MOST_NESTING = 24
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# One that does not end goes to the end, and nothing is given back: each byte is looked at once, whatever comes.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netgraft.delivery.arrays import OUTPUT_NUMBERS, array_layout, layout_bytes
+from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.chunk_table import chunks_to_json, read_chunks
 from netgraft.delivery.container import SECTION_BYTES
 from netgraft.delivery.coverage import cover
@@ -62,6 +63,7 @@ def from_document(value: Any) -> Head:
     if not chunks:
         raise HeadError("a head must have 1 chunk or more, got none")
     coverage = cover(chunks, sizes, grid.planes)
+    _check_exact(chunks, grid.planes)
     cuts = read_cuts(fields.any("cuts"), shape, grid, chunks, coverage)
     parent, output = fields.any("parent"), _output(fields.any("output"))
     head = Head(
@@ -107,6 +109,17 @@ def _check(head: Head) -> None:
     expected = layout_bytes(array_layout(head))
     if head.arrays[2] != expected:
         raise HeadError(f"a head's arrays must have {expected} bytes, got {head.arrays[2]}")
+
+
+def _check_exact(chunks: Sequence[ChunkRow], planes: int) -> None:
+    """Check that the highest plane of each region, with its signs, is exact: noise must not make up a region.
+
+    Raises:
+        HeadError: one is tolerant.
+    """
+    for at, row in enumerate(chunks):
+        if row.protection == "tolerant" and any(plane == planes - 1 for _, plane in row.cells):
+            raise HeadError(f"the highest plane of each region must be exact, got one in chunk {at}, which is tolerant")
 
 
 def _grid(value: Any) -> Grid:

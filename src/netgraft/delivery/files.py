@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from netgraft.errors import DeliveryError, SettingError
+from netgraft.errors import SettingError, StorageError
 from netgraft.records import write_bytes
 
 _T = TypeVar("_T")
@@ -139,8 +139,12 @@ class RemoteFiles:
 
 
 def translated(address: str, call: Callable[[], _T]) -> _T:
-    """Return what a call gives; errors of the store become those of Netgraft."""
+    """Return what a call gives; errors of the store become those of Netgraft.
+
+    Raises:
+        StorageError: the store fails.
+    """
     try:
         return call()
     except OSError as error:
-        raise DeliveryError(f"a place for models that can be used is required, got {address}: {error}") from error
+        raise StorageError(f"a place for models that can be used is required, got {address}: {error}") from error

@@ -25,15 +25,19 @@ class PlanRequest:
         situation: as it came; `netgraft.delivery.situation` reads it.
         held: SHA-256 of chunks that the device has.
         version: of the model; None for the latest.
+        live: id of the cut of that version that answers now; None where none does.
     """
 
     situation: Any
     held: tuple[str, ...]
     version: int | None
+    live: str | None = None
 
 
 def read_plan_request(body: bytes) -> PlanRequest:
-    """Return the request for a plan in a body: JSON with ``situation``, ``held`` and ``version``, each optional.
+    """Return the request for a plan in a body: JSON with ``situation``, ``held``, ``version``, ``live``.
+
+    Each is optional.
 
     Raises:
         SituationError: it is none.
@@ -42,11 +46,12 @@ def read_plan_request(body: bytes) -> PlanRequest:
     unknown = [key for key in values if key not in _PLAN_KEYS]
     if unknown:
         raise SituationError(f"a request for a plan may have {', '.join(_PLAN_KEYS)}, got {shown(unknown[0])}")
-    given, held, version = (values.get(key) for key in _PLAN_KEYS)
+    given, held, version, live = (values.get(key) for key in _PLAN_KEYS)
     return PlanRequest(
         {} if given is None else given,
         () if held is None else HELD.read(held, "held"),
         None if version is None else int(VERSION.read(version, "version")),
+        None if live is None else LIVE.read(live, "live"),
     )
 
 
@@ -121,7 +126,8 @@ TELEMETRY = Table(
 )
 HELD = Items("chunks", Text("SHA-256 of a chunk", 64, "[0-9a-f]{64}", "64 hexadecimal digits"), 65_536)
 VERSION = Number("of the model", 1, 99_999_999, whole=True)
-_PLAN_KEYS = ("situation", "held", "version")
+LIVE = Text("id of the cut that answers now", 64, r"[a-z0-9]+", "an id of letters and digits")
+_PLAN_KEYS = ("situation", "held", "version", "live")
 
 
 def _object(body: bytes, what: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Offer:
         way: the cut on the device and how it gets there.
         accuracy: of the answers.
         upload_bits: per prediction.
-        total_bits: bits of the download and of all uploads, without repetitions: what decides between equals.
+        total_bits: bits of the download, with the head, and of all uploads, without repetitions: decides between equals.
         wire_bytes: expected bytes over the link for all of it, with the head and with repetitions.
         download_s: expected seconds of the download; None where the rate is unknown.
         latency_s: seconds of one prediction, or None.
@@ -137,8 +137,9 @@ def _finished(head: Head, row: CutRow) -> float | None:
 def _offer(request: Request, decision: Decision, way: Way, accuracy: float, upload_bits: int) -> Offer:
     """Return an offer with what it takes and the limits it misses."""
     situation, samples = request.situation, request.samples
-    fetched = way.wire_bits + (8.0 * request.head_bytes if decision != "stay" else 0.0)
-    total_bits = 8 * way.bytes + samples * upload_bits
+    head_bytes = request.head_bytes if decision in ("device", "split") else 0
+    fetched = way.wire_bits + 8.0 * head_bytes
+    total_bits = 8 * (way.bytes + head_bytes) + samples * upload_bits
     wire_bytes = (fetched + samples * upload_bits) / 8
     seconds = _download_s(situation, fetched), _latency_s(situation, way, upload_bits)
     made = Offer(decision, way, accuracy, upload_bits, total_bits, wire_bytes, *seconds)
@@ -175,9 +176,8 @@ def _misses(request: Request, offer: Offer) -> tuple[Miss, ...]:
         ("max_latency_s", offer.latency_s or 0.0, situation.max_latency_s),
     ]
     if offer.decision != "stay":
-        needs.append(
-            ("storage_bytes", request.stored_bytes + offer.way.bytes + request.head_bytes, situation.storage_bytes)
-        )
+        head_bytes = 0 if offer.decision == "server" else request.head_bytes
+        needs.append(("storage_bytes", request.stored_bytes + offer.way.bytes + head_bytes, situation.storage_bytes))
     missed = [
         Miss(name, needed, allowed) for name, needed, allowed in needs if allowed is not None and needed > allowed
     ]

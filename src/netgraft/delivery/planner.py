@@ -4,8 +4,9 @@ The most accurate offer within all limits wins. Between offers of equal accuracy
 ``download bits + expected samples * upload bits per sample``, the trade between downlink and uplink of Huang et al.,
 "In-situ Model Downloading to Realize Versatile Edge AI in 6G Mobile Networks", section 2.1. A deeper download pays
 beyond ``N* = difference of download bits / difference of upload bits per sample`` samples; at N* itself the smaller
-download stays. What is not limited is not checked, and what cannot be known (the latency on a device that was not
-named) limits nothing; the reason then says so.
+download stays. A download is the head, where the device has none, and chunks; who sends a server all inputs needs no head.
+What is not limited is not checked, and what cannot be known (the latency on a device that was not named) limits nothing;
+the reason then says so.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def plan(
         live_memory_bytes: memory of the model that answers now, which stays in the other slot during a change; by
             default that of the live cut.
         stored_bytes: what takes up the device's storage already; by default the held chunks.
-        head_bytes: bytes of the head that will be fetched with the chunks.
+        head_bytes: bytes of the head, where it will be fetched with the chunks; it carries chunk 0.
 
     Raises:
         BudgetError: nothing fits, and nothing answers that could go on.
@@ -64,16 +65,17 @@ def plan(
     held = frozenset(held) | _named_chunks(head, situation)
     answering = _live(head, held, live) if answers else None
     memory_bytes = answering.memory_bytes if answering is not None else 0
+    stored = sum(head.chunks[i].bytes for i in held) if stored_bytes is None else stored_bytes
     request = Request(
         head=head,
         situation=situation,
-        held=held,
+        held=held | {0} if head_bytes else held,
         deltas_from=deltas_from or {},
         costs=costs_of(situation, head) if costs is None else costs,
         server=server,
         live=answering,
         live_memory_bytes=memory_bytes if live_memory_bytes is None else live_memory_bytes,
-        stored_bytes=sum(head.chunks[i].bytes for i in held) if stored_bytes is None else stored_bytes,
+        stored_bytes=stored,
         head_bytes=head_bytes,
     )
     found = list(offers(request))

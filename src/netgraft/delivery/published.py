@@ -16,7 +16,7 @@ leaves at most files nobody names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
@@ -74,8 +74,9 @@ class Published:
 
         Raises:
             HeadError: the head is damaged.
-            ChunkError: bytes fail their hash, or a chunk that the head names is missing.
-            DeliveryError: the version is taken, or below one that was there, or the place cannot be written.
+            ChunkError: bytes fail their hash, a chunk that the head names is missing, or the head does not name one.
+            DeliveryError: the version is taken, or below one that was there.
+            StorageError: the place cannot be written.
         """
         from netgraft.delivery.head import unpack_head
 
@@ -211,7 +212,7 @@ class Published:
         """Check that the place can be reached.
 
         Raises:
-            DeliveryError: it cannot.
+            StorageError: it cannot.
         """
         self._names("names")
 
@@ -229,10 +230,13 @@ class Published:
         elif taken and version < max(taken):
             raise DeliveryError(f"a version of {name!r} above {max(taken)} is required, got {version}")
 
-    def _add_chunks(self, chunks: Mapping[str, bytes], needed: Iterable[str]) -> None:
+    def _add_chunks(self, chunks: Mapping[str, bytes], needed: Collection[str]) -> None:
         for sha256, data in chunks.items():
             if sha256_hex(data) != sha256:
                 raise ChunkError(f"a chunk must have SHA-256 {sha256[:80]}, got {sha256_hex(data)}")
+        foreign = sorted(set(chunks).difference(needed))
+        if foreign:
+            raise ChunkError(f"chunks that the head names are required, got {len(foreign)} more, first {foreign[0]}")
         missing = [each for each in needed if each not in chunks and self.chunk(each) is None]
         if missing:
             raise ChunkError(f"all chunks of a head are required, got none for {len(missing)}, first {missing[0]}")

@@ -23,10 +23,12 @@ def reason(request: Request, best: Offer, found: Sequence[Offer]) -> str:
     """Return why the best offer was chosen, in a sentence or two with numbers."""
     better = [offer for offer in found if offer.accuracy > best.accuracy]
     standing = "is the best that fits" if better else "is the best there is"
-    said = [f"{_doing(request, best)}: accuracy {best.accuracy:.3f} {standing}{_moving(request, best)}."]
+    nearest = max(better, key=lambda offer: offer.accuracy, default=best)
+    accuracy = _apart(best.accuracy, nearest.accuracy)
+    said = [f"{_doing(request, best)}: accuracy {accuracy} {standing}{_moving(request, best)}."]
     if better:
-        nearest = max(better, key=lambda offer: offer.accuracy)
-        said.append(f"{_named(nearest)} would reach {nearest.accuracy:.3f}, but {worst_miss(nearest)}.")
+        reached = _apart(nearest.accuracy, best.accuracy)
+        said.append(f"{_named(nearest)} would reach {reached}, but {worst_miss(nearest)}.")
     else:
         said += _compared(request, best, found)
     return " ".join([*said, *_unchecked(request, best)])
@@ -35,7 +37,7 @@ def reason(request: Request, best: Offer, found: Sequence[Offer]) -> str:
 def stays(request: Request, found: Sequence[Offer]) -> str:
     """Return why what answers now stays, where no offer meets all limits."""
     if request.live is not None:
-        start = f"Stay with {request.live.id} (accuracy {request.live.accuracy:.3f})"
+        start = f"Stay with {request.live.id} (accuracy {_apart(request.live.accuracy)})"
     elif request.deltas_from:
         start = "Stay with the version that is there"
     else:
@@ -63,7 +65,7 @@ def why_not(request: Request, offer: Offer, best: Offer) -> str:
     if offer.misses:
         return worst_miss(offer)
     if offer.accuracy < best.accuracy:
-        return f"its accuracy is {best.accuracy - offer.accuracy:.3f} lower"
+        return f"its accuracy is {_apart(best.accuracy - offer.accuracy, 0.0)} lower"
     more = (offer.total_bits - best.total_bits) / 8
     if more > 0:
         return f"as accurate, but it moves {format_quantity(more, 'byte')} more {_in_all(request)}".rstrip()
@@ -85,12 +87,23 @@ def _miss_words(miss: Miss) -> str:
     if miss.limit == "formats":
         return "it computes in float32, which is not among the formats"
     if miss.limit == "min_accuracy":
-        return f"its accuracy of {miss.needed:.3f} is {miss.allowed - miss.needed:.3g} below min_accuracy"
+        needed = _apart(miss.needed, miss.allowed)
+        return f"its accuracy of {needed} is {miss.allowed - miss.needed:.3g} below min_accuracy"
     what, unit = _UNITS[miss.limit]
     if not math.isfinite(miss.needed):
         return "it would never arrive whole over this link"
     needed, over = format_quantity(miss.needed, unit), format_quantity(miss.needed - miss.allowed, unit)
     return f"it takes {what} {needed}, {over} more than {miss.limit} allows"
+
+
+def _apart(accuracy: float, *others: float) -> str:
+    """Return an accuracy with 3 digits, or as many as it takes to tell it from 1 and from the others."""
+    different = [other for other in (1.0, *others) if other != accuracy]
+    for digits in range(3, 17):
+        text = f"{accuracy:.{digits}f}"
+        if all(text != f"{other:.{digits}f}" for other in different):
+            return text
+    return repr(accuracy)
 
 
 def _named(offer: Offer) -> str:

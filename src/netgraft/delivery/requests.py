@@ -7,6 +7,7 @@ says is checked here, so the worst it gets is an answer that says what was requi
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from netgraft.errors import (
     NetgraftError,
     SettingError,
     SituationError,
+    StorageError,
     TrustError,
 )
 from netgraft.records import sha256_hex
@@ -33,6 +35,7 @@ CHUNKS_URL = "/c/"
 JSON, BYTES = "application/json", "application/octet-stream"
 IMMUTABLE = "public, max-age=31536000, immutable"
 _SHORT_LIVED = "public, max-age=5"
+_LOG = logging.getLogger("netgraft.service")
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,19 @@ def error(status: int, text: object, *, retry_after_s: int = 0) -> Answer:
 
 
 def refused(failure: NetgraftError) -> Answer:
-    """Return the answer that says what an error of Netgraft says."""
+    """Return the answer that says what an error of Netgraft says.
+
+    Where files lie is for the log alone.
+    """
+    if isinstance(failure, StorageError):
+        _LOG.warning("store failed", extra={"fields": {"why": str(failure)}})
+        return unreadable()
     return error(_status_of(failure), failure)
+
+
+def unreadable() -> Answer:
+    """Return the answer that says that the place of the files fails."""
+    return error(503, "a place for models that can be used is required, but this server's fails; ask another server")
 
 
 def answered(call: Callable[[], Answer]) -> Answer:
@@ -146,16 +160,23 @@ def plan(shelf: Shelf, name: str, asked: PlanRequest, *, now_s: float) -> Planne
         now_s: seconds since 1970.
 
     Raises:
-        SituationError: the situation says what cannot be.
+        SituationError: the situation says what cannot be, or the head has no cut that is said to answer.
         BudgetError: no cut fits the situation.
         SettingError, HeadError: as for `Shelf.open`.
     """
     given = completed(situation.from_json(asked.situation))
     found = shelf.open(name, asked.version, now_s)
+    shown_head = found.opened.head
     held = frozenset(found.index[each] for each in (*asked.held, *given.held) if each in found.index)
-    fetched = 0 if held else len(found.data)  # who holds chunks of this head has the head
-    costs = costs_of(given, found.opened.head)
-    made = planner.plan(found.opened.head, given, held=held, costs=costs, head_bytes=fetched)
+    made = planner.plan(
+        shown_head,
+        given,
+        held=held | {0} if held else held,
+        costs=costs_of(given, shown_head),
+        answers=asked.live is not None,
+        live=asked.live,
+        head_bytes=0 if held else len(found.data),  # who holds chunks of this head has the head
+    )
     more = {"head": found.sha256, "version": found.version, "chunks_url": CHUNKS_URL}
     return Planned(_json({**made.to_json(), **more}), made.decision)
 

@@ -281,8 +281,10 @@ class NestedTraining:
         best, best_error, sorted_, checks = self._state(), np.full(len(self._starts), np.inf), False, list(_CHECKED_AT)
         if any(start.parameters is not None for start in self._starts):
             checks = [*_CHECKED_STARTS, *checks]
+        # smaller cuts of a root that goes on must not be forgotten
+        alone = _LARGEST_ALONE if any(start.parameters is None for start in self._starts) else 0.0
         while (done := clock.share()) < 1:
-            if done >= _LARGEST_ALONE and not sorted_:
+            if done >= alone and not sorted_:
                 self._sort_units()
                 sorted_ = True
             if self._recipe.bits is not None and self._step_size is None and done >= self._recipe.bits.start:
@@ -291,7 +293,7 @@ class NestedTraining:
             if checks and done >= checks[0]:
                 best, best_error = self._better(best, best_error)
                 checks.pop(0)
-            self._step(learning_rate_factor(done), alone=done < _LARGEST_ALONE)
+            self._step(learning_rate_factor(done), alone=done < alone)
             clock.step += 1
         best, _ = self._better(best, best_error)
         self._optimiser = self._optimise(best)

@@ -70,7 +70,9 @@ class ChunkProtocol(asyncio.Protocol):
         self._control: ControlProtocol | None = None
         self._data = b""
         self._body_bytes = 0  # still to come of the body of the request behind
+        self._came_bytes = 0  # of that body, which earn it time
         self._partial = False  # whether what has begun to come is being timed
+        self._begun_s = 0.0  # since when
         self._asked = False  # whether the plane behind is making an answer
         self._loading = False  # whether a chunk is being read
         self._paused = False  # whether the client takes no more
@@ -78,16 +80,17 @@ class ChunkProtocol(asyncio.Protocol):
         self._advancing = False
         self._stopping = False
         self._idle = False  # whether nothing waits, so that a whole request can be answered at once
-        # all after the hash of a request for a chunk that this client sends again and again, and what its headers mean
+        # all after the hash of a request for a chunk that this client sends again and again, and what its headers mean;
+        # None as soon as another request was answered, whose pass need not be this one's
         self._tail: bytes | None = None
         self._block = HeaderBlock()
-        self._pass: Pass | None = None  # of the client who sends it
+        self._pass: Pass | None = None  # of the client who sent the last one
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a whole request must come in time."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._address = str(peer[0]) if isinstance(peer, tuple) else "local"
+        self.address = str(peer[0]) if isinstance(peer, tuple) else "local"
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         if not self._plane.join(self):
             self._end(503, "fewer connections are required; come again later", retry_after_s=1)
@@ -148,17 +151,28 @@ class ChunkProtocol(asyncio.Protocol):
         if self._asked and self._control is not None:
             self._control.shutdown()
         elif not self._loading:
-            self._transport.close()
+            self._close()
 
     def expire(self) -> None:
         """End the connection because its time is over; the sweep calls this."""
-        if self._partial and not (self._asked or self._paused or self._body_bytes):
+        if self._transport.is_closing() or self._transport.get_write_buffer_size():
+            self._drop()  # the client does not take what was sent, and closing would wait until it does
+        elif self._partial and not (self._asked or self._paused or self._body_bytes):
             self._end(408, f"a whole request within {self._plane.limits.request_s:g} s is required, got a part")
         elif self._partial or self._paused:
-            self._plane.dropped(self._address, "took too long")
-            self._transport.abort()
+            self._drop()
         else:
             self._transport.close()
+
+    def _close(self) -> None:
+        """Close when all has gone; the client must take it in time."""
+        self._transport.close()
+        self.deadline_s = self._plane.steady_s() + self._plane.limits.idle_s
+
+    def _drop(self) -> None:
+        """End the connection at once, whatever has not gone."""
+        self._plane.dropped(self.address, "took too long")
+        self._transport.abort()
 
     def _advance(self) -> None:
         """Answer all requests that have come whole, in order; a transport may call back from within a write."""
@@ -187,10 +201,11 @@ class ChunkProtocol(asyncio.Protocol):
     def _settle(self) -> None:
         """Set until when something must happen, and read no further ahead than is worth keeping."""
         self._idle = False
+        now_s, limits = self._plane.steady_s(), self._plane.limits
         if self._transport.is_closing():
-            self._data = b""
+            self._data, self.deadline_s = b"", now_s + limits.idle_s
             return
-        ahead = len(self._data) > _AHEAD_BYTES + self._plane.limits.head_bytes
+        ahead = len(self._data) > _AHEAD_BYTES + limits.head_bytes
         if ahead != self._held:
             self._held = ahead
             (self._transport.pause_reading if ahead else self._transport.resume_reading)()
@@ -199,12 +214,12 @@ class ChunkProtocol(asyncio.Protocol):
         working = self._asked or self._loading
         if self._body_bytes or (self._data and not working):
             if not self._partial:
-                self._partial = True
-                self.deadline_s = self._plane.steady_s() + self._plane.limits.seconds_for(self._body_bytes)
+                self._partial, self._begun_s = True, now_s
+            self.deadline_s = self._begun_s + limits.seconds_for(self._came_bytes)
         elif working:
             self._partial, self.deadline_s = False, math.inf
         else:
-            self.deadline_s, self._idle = self._plane.steady_s() + self._plane.limits.idle_s, True
+            self.deadline_s, self._idle = now_s + limits.idle_s, True
 
     def _next(self, start: int) -> int:
         """Answer or hand on the request that begins at a byte; return where the next begins, or -1 to wait."""
@@ -231,6 +246,7 @@ class ChunkProtocol(asyncio.Protocol):
 
     def _other(self, start: int, line_end: int, end: int, block: HeaderBlock) -> int:
         """Answer a request that is not the plainest kind for a chunk."""
+        self._tail = None
         line = request_line(self._data[start:line_end])
         if line is None or block.fault or (line[2] and not block.host):
             self._end(400, block.fault or "a request of HTTP/1.1 with a Host is required, got something else")
@@ -259,23 +275,31 @@ class ChunkProtocol(asyncio.Protocol):
             self._control = ControlProtocol(answered=self._control_answered, given=self._given)
             self._control.connection_made(self._transport)
             self._server_state.connections.discard(self._control)  # this connection is there already
-        self._asked, self._body_bytes = True, body_bytes
+        self._asked, self._body_bytes, self._came_bytes = True, body_bytes, 0
         self._control.data_received(head)
 
     def _feed(self, start: int) -> int:
         """Give the plane behind what came of a body; return where it ends."""
         part = self._data[start : start + self._body_bytes]
         self._body_bytes -= len(part)
-        self._partial = self._partial and bool(self._body_bytes)
+        self._came_bytes += len(part) if self._asked else 0
+        if not self._body_bytes:
+            self._partial, self._came_bytes = False, 0
         if part and self._control is not None:
             self._control.data_received(part)
         return start + len(part)
 
     def _control_answered(self) -> None:
-        """Go on after an answer of the plane behind."""
+        """Go on after an answer of the plane behind.
+
+        After an answer that did not wait for its request's body the rest earns no time: it comes as soon as the head of
+        a request must, or the connection ends.
+        """
         self._asked = False
+        if self._body_bytes:
+            self._partial, self._came_bytes = False, 0
         if self._stopping:
-            self._transport.close()
+            self._close()
         else:
             self._advance()
 
@@ -296,7 +320,7 @@ class ChunkProtocol(asyncio.Protocol):
     def _refusal(self, block: HeaderBlock, now_s: float) -> Refusal | None:
         """Return why the client is not let in, or None; its pass is kept."""
         gate = self._plane.gate
-        found = gate.admit("device", block.authorization, self._address)
+        found = gate.admit("device", block.authorization, self.address)
         self._pass = found if isinstance(found, Pass) else None
         return found if isinstance(found, Refusal) else gate.limited(found.bucket, now_s)
 
@@ -310,7 +334,7 @@ class ChunkProtocol(asyncio.Protocol):
         else:
             self._refuse(loaded.status, told(loaded), method, block, more=headers_of(loaded))
         if self._stopping:
-            self._transport.close()
+            self._close()
         else:
             self._advance()
 
@@ -346,25 +370,26 @@ class ChunkProtocol(asyncio.Protocol):
                 write(memoryview(whole)[found.body_at :])
             sent, status = found.size_bytes if method == "GET" else 0, 200
         if block.close:
-            self._transport.close()
+            self._close()
         plane.metrics.chunk.add(status, sent, plane.steady_s() - begun_s)
 
     def _refuse(
         self, status: int, text: str, method: str, block: HeaderBlock, *, retry_after_s: int = 0, more: str = ""
     ) -> None:
         """Answer that something else is required."""
+        self._tail = None
         made = refusal(status, text, retry_after_s=retry_after_s, close=block.close, more=more)
         if method == "HEAD":
             made = made[: made.index(b"\r\n\r\n") + 4]
         self._transport.write(self._plane.status_line(status, self._plane.steady_s()) + made)
         if block.close:
-            self._transport.close()
+            self._close()
         self._plane.metrics.chunk.add(status, 0, 0.0)
 
     def _end(self, status: int, text: str, *, retry_after_s: int = 0) -> None:
         """Answer that something else is required, and close: where this request ends is not known."""
         made = refusal(status, text, retry_after_s=retry_after_s, close=True)
         self._transport.write(self._plane.status_line(status, self._plane.steady_s()) + made)
-        self._transport.close()
+        self._close()
         self._plane.metrics.chunk.add(status, 0, 0.0)
-        self._plane.dropped(self._address, text)
+        self._plane.dropped(self.address, text)

@@ -19,11 +19,12 @@ class Limits:
         burst_s: how many seconds' worth of requests may come at once.
         request_s: within which a whole request must have come.
         idle_s: after which a connection without a request is closed, and one that takes no answer.
-        upload_bytes_per_s: the slowest upload that is waited for.
+        upload_bytes_per_s: the slowest upload that is waited for; what has come of a body earns its time.
         head_bytes: of a request's line and headers.
         body_bytes: of a request's JSON.
         upload_bytes: of an upload of a version.
         connections: open at the same time.
+        address_connections: of these, from one address.
         cache_bytes: of chunks kept in memory.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     body_bytes: int = 1_000_000
     upload_bytes: int = 256_000_000
     connections: int = 4096
+    address_connections: int = 1024
     cache_bytes: int = 256_000_000
 
     def __post_init__(self) -> None:
@@ -49,10 +51,9 @@ class Limits:
             if not (value > 0 or (field.name == "rate" and value == 0)):
                 raise SettingError(f"the limit {field.name} must be > 0, got {value}")
 
-    def seconds_for(self, body_bytes: int) -> float:
-        """Return within how many seconds a request with a body of that size must have come."""
-        over = max(0, body_bytes - self.body_bytes)
-        return self.request_s + over / self.upload_bytes_per_s
+    def seconds_for(self, came_bytes: int) -> float:
+        """Return within how many seconds a request must be whole of whose body so much has come."""
+        return self.request_s + came_bytes / self.upload_bytes_per_s
 
 
 @dataclass(slots=True)

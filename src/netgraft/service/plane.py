@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,8 +13,9 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from netgraft.delivery.published import Published
-from netgraft.delivery.requests import IMMUTABLE, Answer, chunk
+from netgraft.delivery.requests import IMMUTABLE, Answer, answered, chunk, unreadable
 from netgraft.service.access import Gate
+from netgraft.service.journal import LOG
 from netgraft.service.limits import Limits
 from netgraft.service.metrics import Metrics
 from netgraft.service.wire import HeaderBlock, header_block
@@ -70,6 +71,7 @@ def refusal(status: int, text: str, *, retry_after_s: int = 0, close: bool = Fal
 class Watched(Protocol):
     """A connection that ends when its time is over."""
 
+    address: str
     deadline_s: float
 
     def expire(self) -> None:
@@ -111,6 +113,7 @@ class Plane:
         self._blocks: dict[bytes, HeaderBlock] = {}
         self._lines: dict[int, bytes] = {}
         self._second = -1
+        self._of_address: Counter[str] = Counter()
         self._watching = False
         self.metrics.watch("connections", "Open connections.", lambda: len(self.connections))
         self.metrics.watch("cached_chunk_bytes", "Bytes of chunks in memory.", lambda: self._chunk_bytes)
@@ -165,7 +168,11 @@ class Plane:
 
     async def _load(self, sha256: bytes) -> Framed | Answer:
         name = sha256.decode("ascii")
-        answer = await asyncio.get_running_loop().run_in_executor(self.executor, self._read, name)
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self.executor, self._read, name)
+        except Exception:  # a store may fail in any way; whoever waits for the chunk gets an answer all the same
+            LOG.exception("chunk not read", extra={"fields": {"sha256": name}})
+            return unreadable()
         if answer.status != 200:
             return answer
         made = Framed(name, answer.body)
@@ -178,15 +185,18 @@ class Plane:
 
     def _read(self, sha256: str) -> Answer:
         """Return a chunk whose hash was checked; runs beside the event loop."""
-        from netgraft.delivery.requests import answered
-
         return answered(lambda: chunk(self.published.chunk(sha256), sha256))
 
     def join(self, connection: Watched) -> bool:
-        """Let a connection in, or return False where there are too many; the first one starts the watch."""
-        if len(self.connections) >= self.limits.connections:
+        """Let a connection in, or return False where there are too many, or too many of its address.
+
+        The first one starts the watch.
+        """
+        limits, of_address = self.limits, self._of_address[connection.address]
+        if len(self.connections) >= limits.connections or of_address >= limits.address_connections:
             return False
         self.connections.add(connection)
+        self._of_address[connection.address] += 1
         if not self._watching:
             self._watching = True
             self._sweep()
@@ -194,7 +204,12 @@ class Plane:
 
     def leave(self, connection: Watched) -> None:
         """Forget a connection."""
-        self.connections.discard(connection)
+        if connection not in self.connections:
+            return
+        self.connections.remove(connection)
+        self._of_address[connection.address] -= 1
+        if not self._of_address[connection.address]:
+            del self._of_address[connection.address]
 
     def _sweep(self) -> None:
         """End what is overdue, and come again for as long as the loop runs."""

@@ -32,6 +32,7 @@ def components() -> dict[str, Any]:
                 "situation": {"anyOf": [{"$ref": "#/components/schemas/Situation"}, {"type": "null"}]},
                 "held": {"anyOf": [incoming.HELD.schema(), {"type": "null"}]},
                 "version": {"anyOf": [incoming.VERSION.schema(), {"type": "null"}]},
+                "live": {"anyOf": [incoming.LIVE.schema(), {"type": "null"}]},
             },
             "additionalProperties": False,
         },

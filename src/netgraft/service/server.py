@@ -55,7 +55,8 @@ def serve(
         host, port = bound.getsockname()[:2]
         url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         with _signals(server) as came:
-            asyncio_run(_until_stopped(server, bound, lambda: told(url), stop), server.config)
+            listening = _until_stopped(server, bound, lambda: told(url), stop)
+            asyncio_run(listening, server.config, handshake_s=settings.limits.request_s)
         return _INTERRUPTED if signal.SIGINT in came else 0
     finally:
         readers.shutdown(wait=False, cancel_futures=True)
@@ -63,9 +64,18 @@ def serve(
         log_no_more(handler)
 
 
-def asyncio_run(main: Any, config: uvicorn.Config) -> None:
-    """Run a coroutine in the event loop that uvicorn would choose."""
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+def asyncio_run(main: Any, config: uvicorn.Config, *, handshake_s: float) -> None:
+    """Run a coroutine in the event loop that uvicorn would choose; a handshake of TLS must be done in time."""
+    made = config.get_loop_factory() or asyncio.new_event_loop
+
+    def hurried() -> asyncio.AbstractEventLoop:
+        loop = made()
+        if config.is_ssl:  # uvicorn has no setting for it
+            listen = partial(loop.create_server, ssl_handshake_timeout=handshake_s)
+            loop.create_server = listen  # type: ignore[method-assign]
+        return loop
+
+    with asyncio.Runner(loop_factory=hurried) as runner:
         runner.run(main)
 
 
@@ -149,7 +159,7 @@ def online_key(path: Path) -> SigningKey:
     """Return the key that signs stamps; it is read anew each time, because it may come after the server.
 
     Raises:
-        TrustError: there is none.
+        TrustError: there is none, or it cannot be read.
     """
     from netgraft.delivery.trust import SigningKey
 
@@ -157,7 +167,11 @@ def online_key(path: Path) -> SigningKey:
         raise TrustError(
             f"an online key is required to sign stamps, got no file {path.name}; netgraft publish makes it"
         )
-    return SigningKey.read(path)
+    try:
+        return SigningKey.read(path)
+    except TrustError as error:
+        LOG.warning("online key not read", extra={"fields": {"why": str(error)}})
+        raise TrustError(f"an online key that can be read is required to sign stamps, got {path.name}") from error
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,22 @@ def test_a_further_version_keeps_the_grid_and_is_cheap_to_update(shelf: Path) ->
         assert delta.bytes < cut.bytes
     third = publish(library, "kept", recipe=SHORT, fresh=True)
     assert third.head.parent is None
+
+
+def test_nothing_new_is_no_new_version_and_a_lost_key_is_not_replaced(shelf: Path, tmp_path: Path) -> None:
+    library = Library(shelf / "library")
+    first = publish(library, "kept", recipe=SHORT, fresh=True)
+    again = publish(library, "kept", recipe=replace(SHORT, steps=1))
+    assert not again.is_new
+    assert (again.head.version, again.sha256) == (first.head.version, first.sha256)
+    assert again.before == pytest.approx(again.accuracy)
+    key = key_folder(library) / "publisher.key"
+    key.rename(tmp_path / "aside")
+    with pytest.raises(
+        TrustError, match=r"the key that signed what is published is required, got no file .*name it by --key"
+    ):
+        publish(library, "kept", recipe=SHORT)
+    (tmp_path / "aside").rename(key)
 
 
 def test_kept_rows_are_enough_and_no_rows_are_an_error(shelf: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ _TEACHER_SHARE, _SOFT_SHARE = 0.25, 0.5
 _MOST_STEPS, _BATCH = 60_000, 256
 _BASIS = "quantile"
 # Of the whole time a further version needs less: it starts where the one before ended, and is held to it.
-_AGAIN_SHARE, _AGAIN_RATE, _AGAIN_ANCHOR = 0.3, 5e-4, 1.0
+_AGAIN_SHARE, _AGAIN_RATE, _AGAIN_ANCHOR = 0.3, 2e-4, 30.0
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,18 @@ def key_folder(library: Library) -> Path:
 
 
 def publisher_keys(library: Library, given: Sequence[Path] = ()) -> tuple[SigningKey, ...]:
-    """Return the keys that sign heads: the given files, or the library's own.
+    """Return the keys that sign heads: the given files, or the library's own, made before anything is published.
 
     Raises:
-        TrustError: a file is no signing key.
+        TrustError: a file is no signing key, or the library's own is gone although devices know it.
         OutputError: the library's own cannot be written.
     """
-    return tuple(map(SigningKey.read, given)) or (_own(library, PUBLISHER),)
+    if given:
+        return tuple(map(SigningKey.read, given))
+    path = key_folder(library) / PUBLISHER
+    if not path.exists() and _is_trusted(library):
+        raise TrustError(f"the key that signed what is published is required, got no file {path}; name it by --key")
+    return (_own(library, PUBLISHER),)
 
 
 def online_key(library: Library) -> SigningKey:
@@ -85,6 +90,14 @@ def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int, n
             f"{role.threshold} key(s) of the publisher of {library.label} are required, got {len(able)} that count"
         )
     return document
+
+
+def _is_trusted(library: Library) -> bool:
+    """Return whether there is a trust document."""
+    try:
+        return bool(Published.of(library).trust())
+    except TrustError:
+        return False
 
 
 def _own(library: Library, name: str) -> SigningKey:

@@ -7,7 +7,7 @@ judged is what goes out, signed. A further version of the same columns starts fr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class Publication:
         sha256: its identity.
         head_bytes: its size, the first chunk included.
         picked: 1 - error of the point that the entry's search picked, on its validation rows.
+        before: accuracy of the best cut of the version before, on the rows of its time; None where there was none.
+        is_new: whether there is a new version; False where nothing better than the version before was found.
         seconds: what it took.
     """
 
@@ -56,6 +58,8 @@ class Publication:
     sha256: str
     head_bytes: int
     picked: float
+    before: float | None
+    is_new: bool
     seconds: float
 
     @property
@@ -76,6 +80,8 @@ class Publication:
             "full_bytes": head.full_bytes,
             "accuracy": self.accuracy,
             "picked_accuracy": self.picked,
+            "accuracy_before": self.before,
+            "new": self.is_new,
             "chunks": len(head.chunks),
             "deltas": {delta.cut: delta.bytes for delta in head.deltas},
             "cuts": [
@@ -141,8 +147,9 @@ def publish(
     signing = publisher_keys(library, keys)
     ensure_trust(library, signing, threshold, now_s)
     published = Published.of(library)
-    version = published.next_version(name)
-    parent = None if fresh else _parent(published, name, source.model.encoding)
+    version, latest = published.next_version(name), _latest(published, name)
+    accuracy_before = None if latest is None else max(cut.accuracy for cut in latest.head.cuts)
+    parent = None if fresh or latest is None else _parent(published, latest, source.model.encoding)
     before = None if parent is None else start_from(parent)
     grown = grow_delivery_root(task, source.model.encoding, source.model.output, recipe, seed=seed, before=before)
     release = Release(
@@ -157,9 +164,16 @@ def publish(
     made = built_from(
         grown, task, source.model.encoding, source.model.output, release, coding=coding, parent=parent, seed=seed
     )
+    if latest is not None and parent is not None and _is_same(made, parent):
+        told = published.head(name)
+        return Publication(
+            latest.head, latest.sha256, len(told), 1 - entry.error, accuracy_before, False, time.monotonic() - started
+        )
     head = made.pack(signing)
     opened = published.add(head, made.chunks)
-    return Publication(opened.head, opened.sha256, len(head), 1 - entry.error, time.monotonic() - started)
+    return Publication(
+        opened.head, opened.sha256, len(head), 1 - entry.error, accuracy_before, True, time.monotonic() - started
+    )
 
 
 def built_from(
@@ -179,6 +193,9 @@ def built_from(
         HeadError, ModelError: as for `netgraft.delivery.build.build`.
     """
     shape, tensors = _shape(grown), _tensors(grown)
+    if parent is not None and isinstance(parent.opened.head.shape, NestedShape):
+        shape = parent.opened.head.shape
+        tensors = _within(shape, tensors)
     rows, inputs = grown.judges, grown.data.inputs.take(grown.judges)
     whole = network(shape, tensors, shape.depth, shape.shells - 1)
     output = _calibrated(output, whole.outputs(inputs), grown, task)
@@ -257,11 +274,19 @@ def _lineage(entry: Entry, seed: int) -> dict[str, Any]:
     }
 
 
-def _parent(published: Published, name: str, encoding: Encoding) -> Assembly | None:
-    """Return the latest version of a name with all its chunks, if it reads columns in the same way."""
-    if not published.versions(name):
-        return None
-    opened = unpack_head(published.head(name), _own)
+def _latest(published: Published, name: str) -> OpenedHead | None:
+    """Return the latest version of a name, or None before the first."""
+    return unpack_head(published.head(name), _own) if published.versions(name) else None
+
+
+def _is_same(made: Built, parent: Assembly) -> bool:
+    """Return whether a version has the very numbers of its parent."""
+    return {row.sha256 for row in made.head.chunks} == {row.sha256 for row in parent.opened.head.chunks}
+
+
+def _parent(published: Published, opened: OpenedHead, encoding: Encoding) -> Assembly | None:
+    """Return a version with all its chunks, if it reads columns in the same way."""
+    name = opened.head.name
     if not _reads_alike(opened, encoding):
         return None
     assembly = Assembly(opened)
@@ -284,24 +309,38 @@ def _reads_alike(opened: OpenedHead, encoding: Encoding) -> bool:
 
 
 def start_from(parent: Assembly) -> Before | None:
-    """Return a version as a start for the next, or None where it is no table's or has no bins to keep."""
+    """Return a version's largest cut of the chain as a start for the next, or None where there are no bins to keep."""
     shape, head = parent.opened.head.shape, parent.opened.head
     if not isinstance(shape, NestedShape) or not shape.bins:
         return None
-    whole = max(head.cuts, key=lambda cut: (cut.depth, cut.shell, cut.planes))
-    tensors = dict(parent.tensors(whole))
-    ends = np.cumsum(np.array(shape.bins) + 1)[:-1]
-    edges = tuple(np.split(np.asarray(tensors["edges"], np.float32), ends))
-    d, counts = shape.architecture.numeric, shape.bins
-    flat = tensors.pop("projection")
-    padded = np.zeros((d, shape.architecture.bins, shape.architecture.token), np.float32)
+    last = [cut for cut in head.cuts if cut.chain][-1]
+    tensors = parent.tensors(last)
+    architecture = shape.cut_architecture(last.depth, last.shell)
+    sizes = NestedShape(architecture, (architecture.widths,), shape.triangular, shape.bins)
+    kept = {
+        name: tensors[name][tuple(slice(n) for n in size)]
+        for name, size in (sizes.coded | sizes.exact).items()
+        if name not in ("projection", "edges", "bins")
+    }
+    edges = np.split(np.asarray(tensors["edges"], np.float32), np.cumsum(np.array(shape.bins) + 1)[:-1])
+    counts = shape.bins
+    padded = np.zeros((architecture.numeric, architecture.bins, architecture.token), np.float32)
     for j, (start, count) in enumerate(zip(np.cumsum(counts) - counts, counts, strict=True)):
-        padded[j, :count] = flat[start : start + count]
-    trained = ("categories", "weight_", "bias_", "head", "skip")
-    kept = {name: value for name, value in tensors.items() if name.startswith(trained)}
+        padded[j, :count] = tensors["projection"][start : start + count]
     kept["projection"] = padded
-    widths = tuple(max(shell) for shell in shape.widths)
-    return Before(shape.architecture, widths, edges, kept, head.grid.step, shape.triangular)
+    widths = tuple(max(shell) for shell in shape.widths[: last.shell + 1])
+    return Before(architecture, widths, tuple(edges), kept, head.grid.step, shape.triangular)
+
+
+def _within(shape: NestedShape, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a root in the shape of a larger one, zeros where it has none."""
+    made: dict[str, NDArray[Any]] = {}
+    for name, size in (shape.coded | shape.exact).items():
+        given = tensors.get(name)
+        made[name] = np.zeros(size, np.float32) if given is None or given.shape != size else given
+        if given is not None and given.shape != size:
+            made[name][tuple(slice(n) for n in given.shape)] = given
+    return made
 
 
 def _own(_message: bytes, _signatures: object) -> None:
