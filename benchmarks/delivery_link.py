@@ -261,8 +261,8 @@ def levels(opened: OpenedHead) -> list[tuple[str, CutRow]]:
     """Return the cuts of each level: one of depth, shell and planes is varied, the others are the largest."""
     top, head = largest(opened), opened.head
     made = [("depth", replace(top, depth=depth)) for depth in range(head.shape.least_depth, top.depth + 1)]
-    made += [("shell", replace(top, shell=shell)) for shell in range(head.shape.shells)]
-    made += [("planes", replace(top, planes=planes)) for planes in range(3, head.grid.planes + 1)]
+    made += [("shell", replace(top, shell=shell)) for shell in range(top.shell + 1)]
+    made += [("planes", replace(top, planes=planes)) for planes in range(3, top.planes + 1)]
     return [(level, replace(cut, id=f"d{cut.depth}s{cut.shell}p{cut.planes}")) for level, cut in made]
 
 

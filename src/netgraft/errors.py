@@ -89,7 +89,7 @@ class TokenError(DeliveryError):
 
 
 class StorageError(DeliveryError):
-    """A device's folder is in use, full or damaged."""
+    """A device's folder is in use, full or damaged, or the store of what is published cannot be read."""
 
 
 class LinkError(DeliveryError):

@@ -12,7 +12,20 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "delivery"))
 
 from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors, opened
-from device_fakes import EDGE, ONLINE, OVERHEAD, ROOT, Device, Servers, chain_of, device, energy, flipped, on_chunks
+from device_fakes import (
+    CENTRAL,
+    EDGE,
+    ONLINE,
+    OVERHEAD,
+    ROOT,
+    Device,
+    Servers,
+    chain_of,
+    device,
+    energy,
+    flipped,
+    on_chunks,
+)
 
 from netgraft.delivery.client import MOST_HEAD_BYTES
 from netgraft.delivery.engine import Engine
@@ -59,15 +72,27 @@ def refused(victim: Device, kind: type[NetgraftError], text: str) -> None:
     assert victim.folder.state.active == state.active
     assert victim.folder.model() is not None
     after = contents(victim)
-    assert all(after.get(name) == data for name, data in files.items() if not name.endswith("state.json"))
+    assert all(after.get(name) == data for name, data in files.items() if not name.startswith("state."))
     assert victim.told()[-1] == "failed"
 
 
 def unchanged(victim: Device, kind: type[NetgraftError], text: str) -> None:
     """Check that a fetch fails before anything at all was written down."""
+    files = contents(victim)
+    refused(victim, kind, text)
+    assert contents(victim) == files
+
+
+def only_noted(victim: Device, kind: type[NetgraftError], text: str) -> None:
+    """Check that a fetch fails over its head: only what was accepted before, and the bytes, were written down."""
     state, files = victim.folder.state, contents(victim)
     refused(victim, kind, text)
-    assert replace(victim.folder.state, spent_bytes=state.spent_bytes) == state
+    now = victim.folder.state
+    assert now.target == victim.servers.stamps[2]
+    assert now.spent_bytes > 0
+    assert now.trust.latest_s == victim.servers.now_s
+    assert now.trust.seen["energy"].version < 2
+    assert replace(now, target=state.target, spent_bytes=state.spent_bytes, trust=state.trust) == state
     assert set(contents(victim)) == set(files)
 
 
@@ -134,19 +159,19 @@ def test_stamp_of_another_model(victim: Device) -> None:
 def test_forged_head(victim: Device) -> None:
     built = energy(2)
     victim.servers.heads[2] = built.pack([ATTACKER])
-    unchanged(victim, TrustError, "of the publisher role are required, got 0 of 1")
+    only_noted(victim, TrustError, "of the publisher role are required, got 0 of 1")
 
 
 def test_head_of_another_version(victim: Device) -> None:
     victim.servers.heads[2] = energy(1).pack([KEY])
-    unchanged(victim, HeadError, "the head .* of version 2 of 'energy' is required, got .* of version 1")
+    only_noted(victim, HeadError, "the head .* of version 2 of 'energy' is required, got .* of version 1")
 
 
 def test_head_of_another_model(victim: Device) -> None:
     shape = example_shape()
     other = example_built(shape, example_tensors(shape), version=2, name="other")
     victim.servers.heads[2] = other.pack([KEY])
-    unchanged(victim, HeadError, "of version 2 of 'energy' is required, got .* of 'other'")
+    only_noted(victim, HeadError, "of version 2 of 'energy' is required, got .* of 'other'")
 
 
 def test_expired_head(victim: Device) -> None:
@@ -155,13 +180,13 @@ def test_expired_head(victim: Device) -> None:
     victim.servers.heads[2] = pack_head(old, built.arrays, built.first, [KEY])
     sha256 = opened(replace(built, head=old)).sha256
     victim.servers.stamps[2] = sha256
-    unchanged(victim, HeadError, "a head that counts is required, got one that expired at")
+    only_noted(victim, HeadError, "a head that counts is required, got one that expired at")
 
 
 @pytest.mark.parametrize("damage", [slice(0, 100), slice(0, 0), slice(0, -1)], ids=["cut", "empty", "one"])
 def test_truncated_head(victim: Device, damage: slice) -> None:
     victim.servers.heads[2] = victim.servers.heads[2][damage]
-    unchanged(victim, HeadError, "a head must ")
+    only_noted(victim, HeadError, "a head must ")
 
 
 @pytest.mark.parametrize("place", [3, 20, 900, -3])
@@ -169,7 +194,7 @@ def test_flipped_bit_of_a_head(victim: Device, place: int) -> None:
     data = bytearray(victim.servers.heads[2])
     data[place] ^= 4
     victim.servers.heads[2] = bytes(data)
-    unchanged(victim, NetgraftError, "a head must|of the publisher role are required")
+    only_noted(victim, NetgraftError, "a head must|of the publisher role are required")
 
 
 def test_forged_trust(victim: Device) -> None:
@@ -190,7 +215,93 @@ def test_withdrawn_publisher(victim: Device) -> None:
     other = SigningKey(b"p" * 32)
     document = TrustDocument.of(2, NOW + 10**9, root=[ROOT.public], publisher=[other.public], online=[ONLINE.public])
     victim.servers.chain = extend_chain(victim.servers.chain, document, [ROOT])
-    unchanged(victim, TrustError, "of the publisher role are required, got 0 of 1")
+    only_noted(victim, TrustError, "of the publisher role are required, got 0 of 1")
+
+
+def test_withdrawn_publisher_is_remembered_though_the_head_fails(victim: Device) -> None:
+    other, old = SigningKey(b"p" * 32), victim.servers.chain
+    document = TrustDocument.of(2, NOW + 10**9, root=[ROOT.public], publisher=[other.public], online=[ONLINE.public])
+    victim.servers.chain = extend_chain(old, document, [ROOT])
+    victim.servers.heads[2] = b"x"
+    with pytest.raises(HeadError, match="a head must"):
+        victim.client().fetch()
+    victim.servers.chain = old
+    victim.servers.publish(energy(2))
+    unchanged(victim, TrustError, "trust of version 2 or later is required, got 1")
+
+
+def test_stamp_that_was_seen_is_remembered_though_the_head_fails(victim: Device) -> None:
+    earlier = stamped(2, issued_s=NOW + 5)
+    victim.servers.heads[2] = b"x"
+    with pytest.raises(HeadError, match="a head must"):
+        victim.client().fetch()
+    victim.servers.faults.append(instead("/stamp", earlier))
+    unchanged(victim, HeadError, "got a replay of")
+
+
+def test_look_alone_remembers_the_time(victim: Device) -> None:
+    victim.servers.publish(energy(1))
+    old = victim.servers.stamp()
+    before = contents(victim)
+    assert not victim.client().is_newer()
+    assert contents(victim) == before, "a few seconds are not worth a write"
+    victim.servers.now_s += 7_200
+    assert not victim.client().is_newer()
+    victim.servers.now_s = NOW + 20
+    victim.servers.faults.append(instead("/stamp", old))
+    with pytest.raises(HeadError, match="got a replay of"):
+        victim.client().is_newer()
+
+
+def test_online_key_that_was_replaced_does_not_keep_a_device_at_its_version(victim: Device) -> None:
+    fresh = SigningKey(b"n" * 32)
+    document = TrustDocument.of(2, NOW + 10**9, root=[ROOT.public], publisher=[KEY.public], online=[fresh.public])
+    victim.servers.chain = extend_chain(victim.servers.chain, document, [ROOT])
+    victim.servers.faults.append(instead("/stamp", stamped(2, key=fresh)))
+    assert victim.client().is_newer()
+    down = Reply(b"", 5, "refused", "no")
+    victim.servers.faults.insert(0, lambda server, path, body: down if server == CENTRAL else None)
+    assert victim.client(urls=[EDGE, CENTRAL]).is_newer()
+    assert victim.client(urls=[EDGE, CENTRAL]).fetch().version == 2
+    assert not victim.client(urls=[EDGE, CENTRAL]).is_newer()
+    with pytest.raises(LinkError, match="refused from"):
+        victim.client(urls=[CENTRAL]).is_newer()
+
+
+@pytest.mark.parametrize("path", ["/trust", "/stamp", "/head"])
+@pytest.mark.parametrize(
+    "lie",
+    [Reply(b"<html>", 9), Reply(b"", 9), Reply(b"{}", 9), Reply(b"", 9, "denied", "401"), Reply(b"", 9, "large", "")],
+    ids=["page", "empty", "json", "denied", "large"],
+)
+def test_edge_that_lies_is_left_for_the_next_server(victim: Device, path: str, lie: Reply) -> None:
+    victim.servers.faults.append(lambda server, asked, body: lie if server == EDGE and asked.endswith(path) else None)
+    assert victim.client(urls=[EDGE, CENTRAL]).fetch().version == 2
+    assert "retried" in victim.told() or "corrupt" in victim.told()
+    assert len([url for url in victim.servers.asked if url.startswith(EDGE) and path in url]) == 1
+
+
+def test_edge_that_replays_a_stamp_is_left_for_the_next_server(victim: Device) -> None:
+    old = stamped(1, issued_s=NOW - 1)
+    victim.servers.faults.append(
+        lambda server, asked, body: Reply(old, 9) if server == EDGE and asked.endswith("/stamp") else None
+    )
+    assert victim.client(urls=[EDGE, CENTRAL]).fetch().version == 2
+
+
+def test_edge_that_plans_nonsense_is_left_for_the_next_server(victim: Device) -> None:
+    from netgraft.delivery.planning import ServerPlanner
+
+    victim.servers.faults.append(
+        lambda server, asked, body: Reply(b"[]", 9) if server == EDGE and asked.endswith("/plan") else None
+    )
+    victim.servers.plan = lambda asked: {}
+    client = victim.client(urls=[EDGE, CENTRAL])
+    with pytest.raises(NetgraftError, match="a plan for version 2 is required, got one for another"):
+        victim.client(planner=ServerPlanner(client.tiers), tiers=client.tiers).fetch()
+    assert [url.split("/v1")[0] for url in victim.servers.asked if url.endswith("/plan")] == [CENTRAL] or (
+        victim.servers.asked[-1].startswith(CENTRAL)
+    )
 
 
 def test_answers_without_end(victim: Device) -> None:

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 
 from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.build import Recipe
 from netgraft.delivery.codec import compress
 from netgraft.delivery.container import MAGIC, join_sections, nesting, read_json, split_sections
-from netgraft.delivery.document import _check_exact
 from netgraft.delivery.head import MESSAGE, Head, unpack_head
 from netgraft.errors import ChunkError, DeliveryError, HeadError, TrustError
 
@@ -176,18 +176,13 @@ def test_strings_without_end_take_no_time(text: bytes) -> None:
 
 
 def test_noise_cannot_make_up_a_region(made: Any) -> None:
-    """A region all of whose planes are tolerant would be whatever the line makes of it."""
-    document = json.loads(json.dumps(made.example("tolerant")[3].head.to_document()))
-    top = document["grid"]["planes"] - 1
-    rows = list(made.example("tolerant")[3].head.chunks)
-    at = next(i for i, row in enumerate(rows) if row.protection == "exact" and any(p == top for _, p in row.cells))
-    with pytest.raises(
-        HeadError, match=rf"the highest plane of each region must be exact, got one in chunk {at}, which"
-    ):
-        _check_exact([replace(row, protection="tolerant") if i == at else row for i, row in enumerate(rows)], top + 1)
-    document["chunks"]["protection"] = [1] * len(rows)
-    with pytest.raises(HeadError):
-        Head.from_document(document)
+    """A region whose highest plane and signs are tolerant would be whatever the line makes of it."""
+    shape, tensors, *_ = made.example("plain")
+    recipe = Recipe(exact_planes=1)
+    object.__setattr__(recipe, "exact_planes", 0)  # which it refuses
+    built = made.example_built(shape, tensors, recipe=recipe)
+    with pytest.raises(HeadError, match="the highest plane of each region must be exact, got one in chunk 0, which is"):
+        Head.from_document(json.loads(json.dumps(built.head.to_document())))
 
 
 def bomb(size: int) -> bytes:

@@ -29,7 +29,7 @@ from netgraft.delivery.downloading import wrong_chunk
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Event
 from netgraft.delivery.head import CutRow, Head, pack_head
-from netgraft.delivery.holding import Holding
+from netgraft.delivery.holding import Fetched, Holding
 from netgraft.delivery.planning import ServerPlanner, plan_here
 from netgraft.delivery.restoring import restore, roll_back
 from netgraft.delivery.situation import Situation
@@ -49,6 +49,7 @@ from netgraft.lifecycle.folder import load_point
 from netgraft.runtime import Model
 
 BEST, SMALLEST = "d2s2p8", "d2s1p4"
+DEVICE = "raspberry-pi-4"
 #: The cuts that are better than all before them, in the order in which their chunks come.
 CHAIN = [row.id for row in energy(1).head.cuts if row.chain]
 
@@ -595,25 +596,178 @@ def test_answer_that_is_no_plan_is_refused(tmp_path: Path, answer: Any, text: st
         assert made.folder.state.active is None
 
 
-def test_server_that_plans_beyond_the_device_is_refused(tmp_path: Path) -> None:
-    servers = published(1)
+def fetched_by_server(made: Device, cut: str, **changed: Any) -> Fetched:
+    """Return what a fetch made after a server named a cut, with whatever figures."""
     nothing = Holding(frozenset({0}), {}, None, 0, 0, ())
-    large = plan_here(energy(1).head, Situation(), nothing)
-    servers.plan = lambda asked: {**large.to_json(), "version": 1}
-    memory = Situation(memory_bytes=6_000)
-    with device(tmp_path / "d", servers, situation=memory) as made:
+    honest = plan_here(energy(made.servers.newest).head, Situation(), nothing).to_json()
+    values = {**honest, "cut": cut, "reason": "said the server", **changed}
+    made.servers.plan = lambda asked: {**values, "version": asked["version"]}
+    client = made.client()
+    return made.client(planner=ServerPlanner(client.tiers), tiers=client.tiers).fetch()
+
+
+LIMITS = [
+    Situation(memory_bytes=6_000),
+    Situation(device=DEVICE, max_latency_s=5e-6),
+    Situation(device=DEVICE, power_w=1e-9),
+    Situation(rate_bps=1e4, deadline_s=1.0),
+    Situation(min_accuracy=0.999),
+    Situation(formats=("int8",)),
+    Situation(data_budget_bytes=9_500),
+    Situation(storage_bytes=21_000),
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=lambda each: next(iter(each.to_json())))
+@pytest.mark.parametrize("cut", [BEST, SMALLEST])
+def test_cut_that_a_server_names_is_held_to_every_limit_of_the_device(
+    tmp_path: Path, limits: Situation, cut: str
+) -> None:
+    ended = []
+    for planned in (True, False):
+        with device(tmp_path / str(planned), published(1), situation=limits) as made:
+            try:
+                fetched = fetched_by_server(made, cut, wire_bytes=0.0) if planned else made.client().fetch()
+                ended.append((fetched.cut, fetched.reason))
+            except BudgetError as error:
+                ended.append((None, str(error)))
+    by_server, own = ended
+    if by_server[1] == "said the server":  # it may be followed where it fits
+        assert by_server[0] == cut == SMALLEST
+        assert "min_accuracy" not in limits.to_json()
+    else:
+        assert by_server[0] == own[0] != cut or "min_accuracy" in limits.to_json()
+
+
+def test_codec_that_the_device_cannot_read_is_not_taken_from_a_server(tmp_path: Path) -> None:
+    built = energy(1)
+    rows = tuple(replace(row, codec="range") if n == 5 else row for n, row in enumerate(built.head.chunks))
+    head = replace(built.head, chunks=rows)
+    nothing = Holding(frozenset({0}), {}, None, 0, 0, ())
+    wish = plan_here(built.head, Situation(), nothing)
+    servers = published(1)
+    servers.plan = lambda asked: {**wish.to_json(), "version": 1}
+    with device(tmp_path / "d", servers) as made:
         client = made.client()
-        client = made.client(planner=ServerPlanner(client.tiers), tiers=client.tiers)
-        with pytest.raises(BudgetError, match="a plan within 6000 bytes of memory is required, got one of "):
-            client.fetch()
+        assert wish.cut == BEST
+        assert ServerPlanner(client.tiers)(head, Situation(), nothing).cut not in (None, BEST)
+
+
+def test_server_cannot_lower_what_answers(tmp_path: Path) -> None:
+    with device(tmp_path / "d", published(1), engine=Engine()) as made:
+        made.client().fetch()
+        fetched = fetched_by_server(made, SMALLEST)
+        assert (fetched.decision, fetched.cut) == ("stay", BEST)
+        made.servers.publish(energy(2))
+        assert fetched_by_server(made, SMALLEST).cut == BEST
+        assert installed(made) == (2, BEST)
+
+
+def test_server_may_lower_what_no_longer_fits(tmp_path: Path) -> None:
+    with device(tmp_path / "d", published(1)) as made:
+        made.client().fetch()
+        made.situation = Situation(memory_bytes=6_000)
+        assert fetched_by_server(made, SMALLEST).cut == SMALLEST
+        assert made.servers.plans[-1]["live"] == BEST
+
+
+def test_delta_is_used_where_a_server_plans(tmp_path: Path) -> None:
+    with device(tmp_path / "d", published(1)) as made:
+        made.client().fetch()
+        made.servers.publish(energy(2))
+        made.servers.asked.clear()
+        assert fetched_by_server(made, BEST).reason == "said the server"
+        assert len(made.servers.fetched()) == 1
+
+
+def test_planner_that_never_ends_is_ended(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def creeping(head: Head, situation: Situation, holding: Holding) -> Any:
+        asked.append(1)
+        return replace(plan_here(head, Situation(), holding), wire_bytes=1e9 - len(asked))
+
+    servers = published(1)
+    with device(tmp_path / "d", servers, situation=Situation(data_budget_bytes=20_000)) as made:
+        with pytest.raises(BudgetError, match=r"a plan within [0-9]+ bytes of data is required, got one of 9999999"):
+            made.client(planner=creeping).fetch()
+        assert len(asked) <= len(energy(1).head.cuts) + 1
+
+
+@pytest.mark.parametrize("storage_bytes", [12_000, 34_000, 40_000, 50_000, 60_000, 90_000, 200_000])
+def test_everything_that_is_kept_stays_within_the_storage(tmp_path: Path, storage_bytes: int) -> None:
+    servers = published(1)
+    with device(tmp_path / "d", servers, situation=Situation(storage_bytes=storage_bytes)) as made:
+        for version in (1, 2, 3):
+            servers.publish(energy(version))
+            try:
+                cut = made.client().fetch().cut
+            except BudgetError as error:
+                assert version > 1, error
+            if version == 1:
+                assert cut == (SMALLEST if storage_bytes == 12_000 else BEST)
+            heads = 0 if version == 1 else len(servers.heads[version])  # one has to be read before it can be refused
+            assert made.folder.stored_bytes() <= storage_bytes + heads
+        assert made.folder.model() is not None
+        assert installed(made) == (3, BEST) or storage_bytes < 200_000
+
+
+def test_storage_without_room_for_the_smallest_cut_is_told(tmp_path: Path) -> None:
+    text = r"[0-9]+ bytes of storage are required for what is kept and the smallest cut that fits otherwise, got 4000"
+    with device(tmp_path / "d", published(1), situation=Situation(storage_bytes=4_000)) as made:
+        with pytest.raises(BudgetError, match=text):
+            made.client().fetch()
         assert made.folder.state.active is None
-    data = Situation(data_budget_bytes=beginning(servers) + 3_000)
-    with device(tmp_path / "e", servers, situation=data) as made:
-        client = made.client()
-        client = made.client(planner=ServerPlanner(client.tiers), tiers=client.tiers)
-        with pytest.raises(BudgetError, match=r"a plan within [0-9]+ bytes of data is required, got one of "):
-            client.fetch()
+
+
+def test_bytes_of_a_fetch_without_a_head_count(tmp_path: Path) -> None:
+    servers = published(1)
+    lost = once(lambda server, path, body: Reply(b"", 900, "missing", "404") if path.endswith("/head") else None)
+    servers.faults.append(lost)
+    with device(tmp_path / "d", servers, situation=Situation(data_budget_bytes=10**6)) as made:
+        with pytest.raises(LinkError, match="missing from"):
+            made.client().fetch()
+        assert (made.folder.state.target, made.folder.state.spent_bytes) == (servers.stamps[1], 900)
+        made.client().fetch()
+        assert made.folder.state.spent_bytes > 900 + len(servers.heads[1])
+
+
+def test_model_that_was_lost_is_fetched_again(tmp_path: Path) -> None:
+    servers = published(1)
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+    for name in ("model", "chunks", "heads"):
+        for path in (tmp_path / "d" / name).iterdir():
+            path.write_bytes(b"")
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+        assert installed(made) == (1, BEST)
+    for path in (tmp_path / "d" / "model").iterdir():
+        path.write_bytes(b"")
+    with device(tmp_path / "d", servers) as made:
+        servers.asked.clear()
+        made.client().fetch()
+        assert installed(made) == (1, BEST)
         assert servers.fetched() == []
+
+
+def test_older_state_over_newer_slots_never_lends_its_version_to_another_model(tmp_path: Path) -> None:
+    servers = published(1)
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+    old = (tmp_path / "d" / "state.json").read_bytes()
+    servers.publish(energy(2))
+    with device(tmp_path / "d", servers) as made:
+        for memory_bytes in (None, 6_000):  # both slots are of version 2 then
+            made.situation = Situation(memory_bytes=memory_bytes)
+            made.client().fetch()
+    (tmp_path / "d" / "state.json").write_bytes(old)
+    with device(tmp_path / "d", servers) as made:
+        restored = restore(made.folder)
+        assert restored is not None
+        assert restored.live.version == 1
+        assert restored.how == "rebuilt"
+        assert same(restored.live.model, 1, restored.live.cut)
 
 
 def test_plan_that_is_no_json_is_refused(tmp_path: Path) -> None:
@@ -655,7 +809,8 @@ def test_holding_names_what_the_planner_needs(tmp_path: Path) -> None:
     assert (first.held, first.live, first.live_memory_bytes, first.deltas_from) == (frozenset({0}), None, 0, {})
     assert (second.held, second.live) == (frozenset(range(6)), BEST)
     assert second.live_memory_bytes > 0
-    assert second.stored_bytes == sum(row.bytes for row in energy(1).head.chunks)
+    assert second.stored_bytes > sum(row.bytes for row in energy(1).head.chunks[1:]) + len(servers.heads[1])
+    assert (first.accuracy, third.accuracy) == (None, energy(1).head.cut(BEST).accuracy)
     assert third.live is None
     assert set(third.deltas_from) == {opened(energy(1)).sha256}
     assert BEST in third.deltas_from[opened(energy(1)).sha256]
@@ -676,12 +831,26 @@ def test_tolerant_chunk_with_wrong_bits_is_taken_and_kept(tmp_path: Path) -> Non
 
     servers.faults.append(noise)
     with device(tmp_path / "d", servers) as made:
-        fetched = made.client().fetch()
+        with pytest.raises(ChunkError, match="corrupt from http://edge: the SHA-256"):
+            made.client().fetch()
+        made.events.clear()
+        fetched = made.client(tolerant=True).fetch()
         assert fetched.cut == max(built.head.cuts, key=lambda row: row.accuracy).id
         assert "corrupt" not in made.told()
+        assert [event.text for event in made.events if event.kind == "damaged"] == [
+            f"chunk {len(built.head.chunks) - 1} has wrong bits and is taken, as it tolerates some"
+        ]
         servers.asked.clear()
-        made.client().fetch()
+        made.client(tolerant=True).fetch()
         assert servers.fetched() == []
+        for path in (tmp_path / "d" / "model").iterdir():
+            path.write_bytes(b"")
+        restored = restore(made.folder, tolerant=True)
+        assert restored is not None
+        assert restored.how == "rebuilt"
+        servers.faults.clear()
+        made.client().fetch()
+        assert servers.fetched() == tolerant[-1:]
 
 
 def test_wrong_chunks_are_told_apart() -> None:
@@ -690,7 +859,9 @@ def test_wrong_chunks_are_told_apart() -> None:
     assert wrong_chunk(row, data) is None
     assert wrong_chunk(row, data[:-1]) == f"{row.bytes} bytes are required, got {row.bytes - 1}"
     assert "the SHA-256" in str(wrong_chunk(row, bytes(row.bytes)))
-    assert wrong_chunk(replace(row, protection="tolerant"), bytes(row.bytes)) is None
+    assert wrong_chunk(replace(row, protection="tolerant"), bytes(row.bytes), tolerant=True) is None
+    assert "the SHA-256" in str(wrong_chunk(replace(row, protection="tolerant"), bytes(row.bytes)))
+    assert "the SHA-256" in str(wrong_chunk(row, bytes(row.bytes), tolerant=True))
 
 
 def test_events_are_json_without_what_is_not_known() -> None:

@@ -21,6 +21,7 @@ from netgraft.delivery.container import join_sections, split_sections
 from netgraft.delivery.head import MESSAGE, OpenedHead, unpack_head
 from netgraft.delivery.installing import live_of
 from netgraft.errors import ChunkError, HeadError
+from netgraft.records import sha256_hex
 from netgraft.root import Bits
 from netgraft.root.image import ImageRecipe, ImageRoot, digits, image_shape, outputs_of, train
 from netgraft.root.image.network import fresh
@@ -312,3 +313,28 @@ def test_a_shape_of_other_size_does_not_fit_its_chunks() -> None:
     refused("chunk 0 must hold", most_bytes=1 << 24, outputs=4_096)
     with pytest.raises(ChunkError, match="a chunk must have zeros after a run of first bits, got ones"):
         Assembly(opened_with(pool=1))
+
+
+def test_arrays_of_a_huge_image_are_refused_before_they_are_expanded() -> None:
+    """Four kilobytes that state, and hold, hundreds of megabytes."""
+    _, _, built, head = image_example("image")
+    document = json.loads(json.dumps(head.head.to_document()))
+    document["network"]["architecture"]["pixels"], document["canaries"] = 2_048, 0
+    size = head.head.arrays[2] + 4 * 4 * (2_048**2 * 2 - 50) - (4 * 50 + 2 * len(head.head.cuts) * 3)
+    arrays = compress(bytes(size))
+    document["arrays"] = {"sha256": sha256_hex(arrays), "bytes": len(arrays), "decoded_bytes": size}
+    section = compress(json.dumps(document).encode())
+    signatures = json.dumps([KEY.sign(MESSAGE + section).to_json()]).encode()
+    data = join_sections([section, arrays, built.first, signatures])
+    tracemalloc.start()
+    try:
+        with pytest.raises(HeadError, match=f"a head's arrays must have at most 67108864 bytes, got {size}"):
+            unpack_head(data, accept)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_very_many_shells_are_refused_at_once() -> None:
+    """Adding them up one by one would take minutes."""
+    refused("a shell must have channels for the stem and 2 blocks", most_bytes=1 << 26, shells=[[4]] * 200_000)

@@ -29,10 +29,11 @@ from netgraft.runtime.nested import network
 HEAD, OTHER = "ab" * 32, "cd" * 32
 
 
-def model(depth: int = 2) -> Model:
+def model(depth: int = 2, cut: str = "d2s0p4") -> Model:
     shape = example_shape()
     part = network(shape, example_tensors(shape), depth, 0)
-    return Model(example_encoding(shape), (part,), np.ones(1, np.float32), example_output(shape), {"target": "y"})
+    about = {"target": "y", "delivered": {"name": "m", "version": 1, "cut": cut, "head": HEAD}}
+    return Model(example_encoding(shape), (part,), np.ones(1, np.float32), example_output(shape), about)
 
 
 def state(slot: str = "a", *, version: int = 1, cut: str = "d2s0p4", head: str = HEAD) -> DeviceState:
@@ -41,7 +42,7 @@ def state(slot: str = "a", *, version: int = 1, cut: str = "d2s0p4", head: str =
 
 def installed(folder: DeviceFolder, depth: int = 2, cut: str = "d2s0p4") -> Model:
     """Install a model in the slot that is free."""
-    made = model(depth)
+    made = model(depth, cut)
     folder.install(made, state(folder.free_slot(), cut=cut), {"error": 0.1})
     return made
 
@@ -126,6 +127,72 @@ def test_damaged_state_is_not_forgotten_but_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", None], ids=["empty", "cut", "gone"])
+def test_state_that_a_loss_of_power_spoiled_is_the_one_before(tmp_path: Path, damage: bytes | None) -> None:
+    path = tmp_path / "d" / "state.json"
+    with device_folder(tmp_path / "d") as folder:
+        installed(folder)
+        before = folder.state
+        folder.record(replace(before, spent_bytes=7))
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state == before
+        assert folder.model() is not None
+        folder.record(replace(before, spent_bytes=8))
+    path.write_bytes(b"")
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state == before
+
+
+def test_states_that_are_both_damaged_are_refused(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        folder.record(state())
+        folder.record(state("b"))
+    for name in ("state.json", "state.old.json"):
+        (tmp_path / "d" / name).write_bytes(b"")
+    text = r"state\.old\.json must be a device's state, got: "
+    with pytest.raises(StorageError, match=text), device_folder(tmp_path / "d"):
+        pass
+
+
+def test_state_is_synced_with_every_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with device_folder(tmp_path / "d") as folder:
+        folder.install(model(), state(), {"error": 0.1}, sync=False)
+    assert [name.rsplit(".", 1)[0] for name in synced] == [".state.json"]
+
+
+@pytest.mark.parametrize("changed", [{"version": 2}, {"cut": "d1s0p4"}, {"head": OTHER}])
+def test_slot_of_another_version_or_cut_than_the_state_says_is_damaged(
+    tmp_path: Path, changed: dict[str, object]
+) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        installed(folder)
+        active = folder.state.active
+        assert active is not None
+        folder.record(replace(folder.state, active=replace(active, **changed)))  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match=r"the slot 'a' of .*d must hold version . d.s0p4, got another"):
+            folder.model()
+        assert not folder.check().works
+
+
+def test_everything_that_is_kept_counts(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.stored_bytes() == 0
+        folder.keep_chunk(sha256_hex(b"123"), b"123")
+        folder.keep_head(HEAD, b"head")
+        assert folder.stored_bytes() == 7
+        installed(folder)
+        assert folder.stored_bytes() == 7 + sum(path.stat().st_size for path in (tmp_path / "d" / "model").iterdir())
+
+
 def test_heads_and_chunks_are_kept_and_checked(tmp_path: Path) -> None:
     data = b"some chunk"
     name = sha256_hex(data)
@@ -191,7 +258,7 @@ class Killed(BaseException):
     """Stands for kill -9: nothing of ours catches it."""
 
 
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(10))
 def test_kill_at_any_rename_leaves_a_model_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -207,7 +274,7 @@ def test_kill_at_any_rename_leaves_a_model_that_works(
         renamed[0] += 1
         return rename(self, target)
 
-    third = model(0)
+    third = model(0, "d0s0p4")
     with device_folder(tmp_path / "d") as folder, monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replaced)
         try:
@@ -215,7 +282,7 @@ def test_kill_at_any_rename_leaves_a_model_that_works(
         except Killed:
             pass
         else:
-            assert step == 8, "every rename of an install was interrupted once"
+            assert step == 9, "every rename of an install was interrupted once"
     with device_folder(tmp_path / "d") as folder:
         active = folder.state.active
         assert active is not None
@@ -223,7 +290,7 @@ def test_kill_at_any_rename_leaves_a_model_that_works(
         assert open_front(tmp_path / "d")["picked"] == active.cut
         assert same(load_point(tmp_path / "d"), third if active.cut == "d0s0p4" else model(1))
         assert not list((tmp_path / "d").rglob(".*"))
-        assert (active.cut == "d0s0p4") == (step == 8)
+        assert (active.cut == "d0s0p4") == (step == 9)
         again = installed(folder, 2)
         assert same(folder.model(), again)
         assert same(again, first)

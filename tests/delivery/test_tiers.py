@@ -8,7 +8,7 @@ import pytest
 
 from netgraft.delivery.tiers import EXCHANGE_BYTES, Retries, Tiers, Trouble
 from netgraft.delivery.transport import Fault, Reply
-from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError
+from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError, TrustError
 
 EDGE, LOCAL, CENTRAL = "http://edge", "http://local", "http://central"
 FAULTS: list[Fault] = ["busy", "fault", "refused", "timeout", "short", "large", "unreachable"]
@@ -133,10 +133,54 @@ def test_what_nobody_has_is_an_error_at_once() -> None:
 
 
 def test_denied_question_is_not_repeated() -> None:
-    made = setting(bad("denied", "401 no token"), servers=(EDGE, LOCAL))
-    with pytest.raises(TokenError, match="a token that http://edge accepts is required, got the answer 401 no token"):
+    made = setting(bad("denied", "401 no token"), bad("denied", "401 no token"), servers=(EDGE, LOCAL))
+    with pytest.raises(TokenError, match="a token that http://local accepts is required, got the answer 401 no token"):
         ask(made.tiers)
-    assert made.tiers.received_bytes == 7
+    assert made.tiers.received_bytes == 14
+    assert made.waits == []
+
+
+def test_server_that_denies_is_left_for_the_next() -> None:
+    made = setting(bad("denied"), good(), servers=(EDGE, LOCAL))
+    assert ask(made.tiers) == b"right"
+
+
+def test_answer_beyond_the_budget_is_asked_for_elsewhere() -> None:
+    made = setting(bad("large"), good(), servers=(EDGE, LOCAL))
+    made.tiers.limit_bytes = EXCHANGE_BYTES + 90
+    assert ask(made.tiers) == b"right"
+
+
+def test_server_without_it_does_not_end_the_waits_for_the_others() -> None:
+    made = setting(bad("refused"), bad("missing"), bad("refused"), good(), servers=(EDGE, LOCAL), attempts=6)
+    assert ask(made.tiers) == b"right"
+    assert len(made.waits) == 2
+
+
+def read(tiers: Tiers) -> int:
+    def reader(data: bytes) -> int:
+        if data != b"right":
+            raise TrustError("another\nsignature is required")
+        return len(data)
+
+    return tiers.read("/p", reader, most_bytes=100)
+
+
+def test_answer_that_the_reader_refuses_is_asked_for_elsewhere_and_once() -> None:
+    made = setting(good(b"wrong"), bad("short"), good(), servers=(EDGE, LOCAL))
+    assert read(made.tiers) == 5
+    assert made.script.asked == ["http://edge/p", "http://local/p", "http://local/p"]
+    assert made.troubles[0] == Trouble("corrupt", EDGE, "another signature is required")
+
+
+def test_refusal_of_every_answer_is_the_readers() -> None:
+    made = setting(good(b"wrong"), good(b"wrong"), servers=(EDGE, LOCAL))
+    with pytest.raises(TrustError, match="another\nsignature is required"):
+        read(made.tiers)
+    made = setting(good(b"wrong"), *[bad("refused")] * 3, servers=(EDGE, LOCAL))
+    with pytest.raises(LinkError, match="refused from http://local") as caught:
+        read(made.tiers)
+    assert isinstance(caught.value.__cause__, TrustError)
 
 
 def test_budget_is_never_passed() -> None:

@@ -74,6 +74,19 @@ def test_reading_stops_when_more_comes_than_was_asked_for() -> None:
     assert reply.received_bytes > 120
 
 
+def test_answer_that_says_it_is_too_long_is_not_read() -> None:
+    def unread() -> Iterator[bytes]:
+        raise AssertionError("nothing is read")
+        yield b""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=unread(), headers={"content-length": "101"})
+
+    reply = asked(handler)
+    assert (reply.fault, reply.text) == ("large", "more than 100 bytes")
+    assert reply.received_bytes < 300
+
+
 def test_answer_that_drips_is_given_up() -> None:
     clock = itertools.count(0, 10)
 

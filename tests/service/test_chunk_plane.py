@@ -220,15 +220,18 @@ def test_too_many_connections(place: Path) -> None:
 
 
 def test_too_many_connections_of_one_address(place: Path) -> None:
-    with running(settings(place, limits=Limits(rate=0, address_connections=2))) as found:
-        with Wire(found.address) as one, Wire(found.address) as two:
-            assert one.ask(CHUNK).status == two.ask(CHUNK).status == 200
-            with Wire(found.address) as three:
-                assert three.reply().status == 503
-            elsewhere = socket.create_connection(found.address, source_address=("127.0.0.2", 0))
-            with elsewhere:
-                elsewhere.sendall(request("/healthz"))
-                assert elsewhere.recv(12) == b"HTTP/1.1 200"
+    limits = Limits(rate=0, address_connections=2)
+    with running(settings(place, limits=limits)) as found, Wire(found.address) as one, Wire(found.address) as two:
+        assert one.ask(CHUNK).status == two.ask(CHUNK).status == 200
+        with Wire(found.address) as three:
+            assert three.reply().status == 503
+        with socket.create_connection(found.address, source_address=("127.0.0.2", 0)) as elsewhere:
+            elsewhere.sendall(request("/healthz"))
+            assert elsewhere.recv(12) == b"HTTP/1.1 200"
+        assert one.ask(CHUNK, "Connection: close").status == 200
+        assert one.closed()  # the server has forgotten it before its end arrives here
+        with Wire(found.address) as four:
+            assert four.ask(CHUNK).status == 200
 
 
 def test_large_answers_wait_for_a_client_that_reads_late(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ TierOption = Annotated[
     list[str] | None, typer.Option(metavar="URL", help="A further server to ask when the first fails; in their order.")
 ]
 ServerPlanOption = Annotated[bool, typer.Option("--ask-server", help="Let the server plan instead of the device.")]
+TolerantOption = Annotated[
+    bool,
+    typer.Option("--tolerant", help="Take chunks that tolerate wrong bits with some; else none may have any."),
+]
 _CONNECT_S, _SILENCE_S = 5.0, 20.0
 
 
@@ -61,6 +65,7 @@ def connected(
     sleep: Callable[[float], Any] = time.sleep,
     engine: Engine | None = None,
     confidence: float | None = None,
+    tolerant: bool = False,
 ) -> Iterator[DeviceClient]:
     """Give a client on the real network.
 
@@ -94,6 +99,7 @@ def connected(
             trusted=trusted,
             engine=engine,
             confidence=confidence,
+            tolerant=tolerant,
         )
 
 

@@ -18,6 +18,7 @@ from netgraft.cli.connecting import (
     SituationOption,
     TierOption,
     TokenOption,
+    TolerantOption,
     TrustOption,
     UrlArgument,
     connected,
@@ -52,6 +53,7 @@ def run_device(
         typer.Option(min=0.0, max=1.0, help="Let a row leave the network early once a class is this likely."),
     ] = None,
     ask_server: ServerPlanOption = False,
+    tolerant: TolerantOption = False,
 ) -> None:
     """Answer rows with the newest model: one JSON object per line in, one out, with the version and cut that said it.
 
@@ -64,13 +66,18 @@ def run_device(
     from netgraft.delivery.engine import Engine
     from netgraft.delivery.restoring import restore
     from netgraft.delivery.store import device_folder
+    from netgraft.errors import StorageError
     from netgraft.units import parse_duration
 
     poll_s, said = parse_duration(poll), situation_of(situation)
     stop = threading.Event()
     with device_folder(out or Path(f"netgraft-device-{quote(name, safe='')}")) as folder:
         engine = Engine(memory_bytes=said.memory_bytes)
-        restored = restore(folder, confidence)
+        try:
+            restored = restore(folder, confidence, tolerant=tolerant)
+        except StorageError as error:  # a fetch makes it whole again
+            restored = None
+            note(f"nothing answers from the folder: {' '.join(str(error).split())}")
         if restored is not None:
             engine.swap(restored.live)
             note(f"answering from the folder ({restored.how}): version {restored.live.version} {restored.live.cut}")
@@ -92,6 +99,7 @@ def run_device(
                 sleep=stop.wait,
                 engine=engine,
                 confidence=confidence,
+                tolerant=tolerant,
             ),
         )
 

@@ -14,6 +14,7 @@ from netgraft.cli.connecting import (
     SituationOption,
     TierOption,
     TokenOption,
+    TolerantOption,
     TrustOption,
     UrlArgument,
     connected,
@@ -32,6 +33,7 @@ def fetch(
     token: TokenOption = None,
     tier: TierOption = None,
     ask_server: ServerPlanOption = False,
+    tolerant: TolerantOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the model that fits this device's situation. DIR then works with `netgraft predict`.
@@ -52,6 +54,7 @@ def fetch(
             token=token,
             ask_server=ask_server,
             report=print_event,
+            tolerant=tolerant,
         ) as client,
     ):
         fetched = client.fetch()

@@ -22,9 +22,9 @@ from netgraft.delivery.events import Event, Kind
 from netgraft.delivery.head import Head, OpenedHead, unpack_head
 from netgraft.delivery.holding import Fetched, Holding, Planner
 from netgraft.delivery.planned import Plan
-from netgraft.delivery.restoring import held_chunks, reopened
+from netgraft.delivery.restoring import held_chunks, reopened, restore
 from netgraft.delivery.situation import Situation
-from netgraft.delivery.store import DeviceFolder
+from netgraft.delivery.store import DeviceFolder, DeviceState
 from netgraft.delivery.tiers import EXCHANGE_BYTES, Tiers, Trouble
 from netgraft.delivery.trust import (
     MOST_STAMP_BYTES,
@@ -37,11 +37,13 @@ from netgraft.delivery.trust import (
     accept_trust,
     head_verifier,
 )
-from netgraft.errors import BudgetError, HeadError, NetgraftError, StorageError, TrustError
+from netgraft.errors import BudgetError, HeadError, LinkError, ModelError, NetgraftError, StorageError, TrustError
 
 #: Largest head that is read.
 MOST_HEAD_BYTES = 71_303_168
 _TRUST_PATH = "/v1/trust"
+#: A look alone writes down the time of a stamp when it is so much later than the last one that was written down.
+_NOTED_S = 60
 
 
 class DeviceClient:
@@ -61,6 +63,7 @@ class DeviceClient:
         trusted: PublicKey | None = None,
         engine: Engine | None = None,
         confidence: float | None = None,
+        tolerant: bool = False,
     ) -> None:
         """Prepare a fetch.
 
@@ -76,6 +79,7 @@ class DeviceClient:
             trusted: the only root key to begin with; the first one that comes if None.
             engine: answers while models change; None where nothing answers.
             confidence: at which rows leave the network early; None to run every layer for every row.
+            tolerant: whether a chunk that tolerates wrong bits is taken with some; else every hash must be right.
 
         Raises:
             StorageError: the folder is of another model.
@@ -86,25 +90,36 @@ class DeviceClient:
             )
         self.folder, self.tiers, self.name, self.situation = folder, tiers, name, situation
         self._planner, self._clock, self._elapsed, self._report = planner, clock, elapsed, report
-        self._trusted, self._engine, self._confidence = trusted, engine, confidence
+        self._trusted, self._engine, self._confidence, self._tolerant = trusted, engine, confidence, tolerant
         self._path = f"/v1/models/{quote(name, safe='')}"
         self._begun_s = elapsed()
         self._spent_bytes = self._asking_bytes = 0
         self._chunks = 0
         self._version: int | None = None
+        self._counts = False
         tiers.trouble = self._told_of
 
     def is_newer(self) -> bool:
-        """Ask for the stamp alone and return whether a fetch would find another head than the active one.
+        """Ask for the stamp alone and return whether a fetch may find something new.
+
+        It may where the stamp names another head than the active one, or is signed by keys that are not known yet.
 
         Raises:
             NetgraftError: no stamp that counts came.
         """
         self.tiers.limit_bytes = None
-        if self.folder.state.trust.trust is None or self.folder.state.active is None:
+        state = self.folder.state
+        if state.trust.trust is None or state.active is None:
             return True
-        _, stamp = self._stamped(self.folder.state.trust)
-        return stamp.head != self.folder.state.active.head
+        try:
+            trust, stamp = self._stamped(state.trust)
+        except (TrustError, LinkError) as error:
+            if isinstance(error, TrustError) or isinstance(error.__cause__, TrustError):
+                return True
+            raise
+        if trust.latest_s >= state.trust.latest_s + _NOTED_S:
+            self._record(replace(state, trust=trust))
+        return stamp.head != state.active.head
 
     def fetch(self) -> Fetched:
         """Bring the folder, and the engine, to what the plan says.
@@ -114,14 +129,14 @@ class DeviceClient:
         """
         self._begun_s, self.tiers.received_bytes, self._chunks = self._elapsed(), 0, 0
         self._spent_bytes = self._asking_bytes = 0
-        self._version = None
+        self._version, self._counts = None, False
         self.tiers.limit_bytes = self.situation.data_budget_bytes
         self._tell("started")
         try:
             fetched = self._fetched()
         except NetgraftError as error:
             self._tell("failed", text=" ".join(str(error).split()))
-            if self._version is not None:
+            if self._counts:
                 self._note_spent()
             raise
         self._tell("done", cut=fetched.cut, accuracy=fetched.accuracy, text=fetched.reason)
@@ -129,14 +144,16 @@ class DeviceClient:
 
     def _fetched(self) -> Fetched:
         trust, stamp = self._stamped(self._trust())
-        self._go_on_from(stamp)
+        self._go_on_from(stamp, trust)
         opened, trust = self._head(trust, stamp)
-        state = self.folder.state
         self._version = opened.head.version
-        self.folder.record(replace(state, name=self.name, trust=trust, target=opened.sha256, spent_bytes=self._total()))
+        self._record(replace(self.folder.state, trust=trust, spent_bytes=self._total()))
+        self._mend()
         assembly = Assembly(opened)
-        held_chunks(self.folder, assembly)
+        held_chunks(self.folder, assembly, tolerant=self._tolerant)
         parent = self._parent(opened)
+        if self.situation.storage_bytes is not None:
+            self._clean(opened)
         plan = self._plan(opened, assembly, parent)
         row = next((row for row in opened.head.cuts if row.id == plan.cut), None)
         if row is not None:
@@ -149,6 +166,8 @@ class DeviceClient:
                 self._confidence,
                 self._total,
                 self._tell,
+                self._tolerant,
+                self.situation.storage_bytes,
             )
             try:
                 download.run(plan, row)
@@ -171,27 +190,47 @@ class DeviceClient:
     def _trust(self) -> TrustState:
         """Return the state after the trust chain of the server."""
         before = self.folder.state.trust
-        data = self.tiers.ask(_TRUST_PATH, most_bytes=MOST_TRUST_BYTES)
-        trust = accept_trust(before, data, now_s=int(self._clock()), pinned=self._trusted)
+        now_s = int(self._clock())
+        trust = self.tiers.read(
+            _TRUST_PATH,
+            lambda data: accept_trust(before, data, now_s=now_s, pinned=self._trusted),
+            most_bytes=MOST_TRUST_BYTES,
+        )
         if before.trust is None and self._trusted is None:
             keys = ", ".join(f"{key[:16]}..." for key in trust.pinned)
             self._tell("pinned", text=f"root key {keys} is believed from now on because it came first")
+        self._record(replace(self.folder.state, trust=trust))  # a key that was withdrawn stays so, whatever follows
         return trust
 
     def _stamped(self, trust: TrustState) -> tuple[TrustState, Stamp]:
         """Return the state after the stamp of the server, and the stamp."""
-        data = self.tiers.ask(f"{self._path}/stamp", most_bytes=MOST_STAMP_BYTES)
-        return accept_stamp(trust, data, name=self.name, now_s=int(self._clock()))
+        now_s = int(self._clock())
+        return self.tiers.read(
+            f"{self._path}/stamp",
+            lambda data: accept_stamp(trust, data, name=self.name, now_s=now_s),
+            most_bytes=MOST_STAMP_BYTES,
+        )
 
     def _head(self, trust: TrustState, stamp: Stamp) -> tuple[OpenedHead, TrustState]:
         """Return the head of a stamp, from the folder where it is there, and the state after it."""
-        opened = self._kept_head(trust, stamp)
-        data = None
-        if opened is None:
-            data = self.tiers.ask(f"{self._path}/head?version={stamp.version}", most_bytes=MOST_HEAD_BYTES)
+        kept = self._kept_head(trust, stamp)
+        if kept is not None:
+            return kept, self._accepted(trust, stamp, kept)
+
+        def reader(data: bytes) -> tuple[bytes, OpenedHead, TrustState]:
             opened = unpack_head(data, head_verifier(trust))
+            return data, opened, self._accepted(trust, stamp, opened)
+
+        path = f"{self._path}/head?version={stamp.version}"
+        data, opened, accepted = self.tiers.read(path, reader, most_bytes=MOST_HEAD_BYTES)
+        self.folder.require_space(len(data))
+        self.folder.keep_head(opened.sha256, data)
+        return opened, accepted
+
+    def _accepted(self, trust: TrustState, stamp: Stamp, opened: OpenedHead) -> TrustState:
+        """Return the state after a head."""
         head = opened.head
-        accepted = accept_head(
+        return accept_head(
             trust,
             stamp,
             name=head.name,
@@ -200,10 +239,6 @@ class DeviceClient:
             expires_s=head.expires_s,
             now_s=int(self._clock()),
         )
-        if data is not None:
-            self.folder.require_space(len(data))
-            self.folder.keep_head(opened.sha256, data)
-        return opened, accepted
 
     def _kept_head(self, trust: TrustState, stamp: Stamp) -> OpenedHead | None:
         """Return the head of a stamp that the folder holds; None where it is not there, damaged or signed by others."""
@@ -223,8 +258,20 @@ class DeviceClient:
             return None
         parent = reopened(self.folder, active.head)
         if parent is not None:
-            held_chunks(self.folder, parent)
+            held_chunks(self.folder, parent, tolerant=self._tolerant)
         return parent
+
+    def _mend(self) -> None:
+        """Make sure that the active model works where nobody loaded it: from its chunks, or as if there were none."""
+        if self._engine is not None and self._engine.live is not None:
+            return
+        try:
+            self.folder.model()
+        except ModelError:
+            try:
+                restore(self.folder, tolerant=self._tolerant)
+            except StorageError:
+                self._record(replace(self.folder.state, active=None, previous=None))
 
     def _plan(self, opened: OpenedHead, assembly: Assembly, parent: Assembly | None) -> Plan:
         """Return what the planner says."""
@@ -237,8 +284,9 @@ class DeviceClient:
             deltas_from=deltas,
             live=active.cut if active is not None and active.head == opened.sha256 else None,
             live_memory_bytes=0 if live is None else live.memory_bytes,
-            stored_bytes=sum(row.bytes for row in rows),
+            stored_bytes=self.folder.stored_bytes(),
             hashes=tuple(row.sha256 for row in rows),
+            accuracy=None if active is None else active.accuracy,
         )
         return self._planned(head, holding)
 
@@ -246,17 +294,19 @@ class DeviceClient:
         """Return the best plan whose chunks, each with the lines and headers of its exchange, fit the data budget."""
         if self.tiers.limit_bytes is None:
             return self._planner(head, self.situation, holding)
-        left = budget = max(0, self.tiers.limit_bytes - self.tiers.received_bytes)
+        budget = max(0, self.tiers.limit_bytes - self.tiers.received_bytes)
         before = math.inf
-        while True:
+        for _ in range(len(head.cuts) + 1):  # each further plan is of another cut
             plan = self._planner(head, replace(self.situation, data_budget_bytes=budget), holding)
+            left = max(0, self.tiers.limit_bytes - self.tiers.received_bytes)
             exchanges = _exchanges(head, plan)
             if not exchanges or plan.wire_bytes + exchanges * EXCHANGE_BYTES <= left:
                 return plan
             if plan.wire_bytes >= before or not budget:
-                raise BudgetError(f"a plan within {left} bytes of data is required, got one of {plan.wire_bytes:.0f}")
+                break
             before = plan.wire_bytes
             budget = max(0, min(budget, math.ceil(before)) - 1)  # the next smaller one
+        raise BudgetError(f"a plan within {left} bytes of data is required, got one of {plan.wire_bytes:.0f}")
 
     def _clean(self, opened: OpenedHead) -> None:
         """Remove what neither this version nor the one before needs."""
@@ -267,8 +317,8 @@ class DeviceClient:
             kept |= set() if assembly is None else _addresses(assembly.opened.head.chunks)
         self.folder.collect((), kept | _addresses(opened.head.chunks))
 
-    def _go_on_from(self, stamp: Stamp) -> None:
-        """Count what came for the same head before this fetch: a data budget is for all that a version takes.
+    def _go_on_from(self, stamp: Stamp, trust: TrustState) -> None:
+        """Write down what is fetched, and count what came for it before: a data budget is for all that a version takes.
 
         The questions for trust and stamp count in the fetch that asks them, but add up to nothing over many fetches.
         """
@@ -278,6 +328,8 @@ class DeviceClient:
             self._spent_bytes = state.spent_bytes
         if budget is not None:
             self.tiers.limit_bytes = max(0, budget - self._spent_bytes)
+        self._record(replace(state, name=self.name, trust=trust, target=stamp.head, spent_bytes=self._total()))
+        self._counts = True
 
     def _total(self) -> int:
         """Return what came for the head and its chunks, in earlier fetches too."""
@@ -285,8 +337,12 @@ class DeviceClient:
 
     def _note_spent(self) -> None:
         """Write down what came for the target, so that a restart does not begin a new budget."""
-        if self.folder.state.spent_bytes != self._total():
-            self.folder.record(replace(self.folder.state, spent_bytes=self._total()))
+        self._record(replace(self.folder.state, spent_bytes=self._total()))
+
+    def _record(self, state: DeviceState) -> None:
+        """Write a state down that is another than before."""
+        if state != self.folder.state:
+            self.folder.record(state)
 
     def _told_of(self, trouble: Trouble) -> None:
         kind: Kind = "corrupt" if trouble.kind == "corrupt" else "retried"

@@ -107,6 +107,8 @@ def _check(head: Head) -> None:
     if head.expires_s <= head.published_s:
         raise HeadError(f"a head must expire after {head.published_s}, when it is published, got {head.expires_s}")
     expected = layout_bytes(array_layout(head))
+    if expected > SECTION_BYTES[1]:
+        raise HeadError(f"a head's arrays must have at most {SECTION_BYTES[1]} bytes, got {expected}")
     if head.arrays[2] != expected:
         raise HeadError(f"a head's arrays must have {expected} bytes, got {head.arrays[2]}")
 

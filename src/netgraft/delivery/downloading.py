@@ -11,7 +11,7 @@ from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Kind
 from netgraft.delivery.head import CutRow
-from netgraft.delivery.installing import install, live_of
+from netgraft.delivery.installing import install, live_of, slot_bytes
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.restoring import keep_contents
 from netgraft.delivery.store import DeviceFolder
@@ -41,6 +41,8 @@ class Download:
         confidence: at which rows leave early.
         spent: returns the bytes that came for the version so far.
         tell: reports an event.
+        tolerant: whether a tolerant chunk is taken with wrong bits.
+        storage_bytes: what everything that is kept may take; None for no limit.
         chunks: how many were fetched.
     """
 
@@ -52,6 +54,8 @@ class Download:
     confidence: float | None
     spent: Callable[[], int]
     tell: Tell
+    tolerant: bool = False
+    storage_bytes: int | None = None
     chunks: int = 0
 
     def run(self, plan: Plan, row: CutRow) -> None:
@@ -107,6 +111,8 @@ class Download:
         except ChunkError:
             self.folder.forget_chunk(chunk.sha256)
             raise
+        if index in self.assembly.damaged:
+            self.tell("damaged", text=f"chunk {index} has wrong bits and is taken, as it tolerates some")
 
     def _fetched(self, chunk: ChunkRow) -> bytes:
         """Return the bytes of a chunk from the first server that gives them right."""
@@ -114,7 +120,7 @@ class Download:
             f"/c/{chunk.sha256}",
             most_bytes=chunk.bytes,
             expected_bytes=chunk.bytes,
-            right=lambda body: wrong_chunk(chunk, body),
+            right=lambda body: wrong_chunk(chunk, body, tolerant=self.tolerant),
         )
         self.chunks += 1
         return data
@@ -147,6 +153,17 @@ class Download:
 
     def _fits(self, row: CutRow, wanted: CutRow) -> bool:
         """Return whether a cut on the way fits beside the model that answers, and the wanted one beside it then."""
+        return self._fits_storage(row, wanted) and self._fits_memory(row, wanted)
+
+    def _fits_storage(self, row: CutRow, wanted: CutRow) -> bool:
+        if self.storage_bytes is None:
+            return True
+        head, held = self.assembly.opened.head, self.assembly.held
+        missing = sum(head.chunks[index].bytes for index in wanted.chunks if index not in held)
+        slots = slot_bytes(row) + (slot_bytes(wanted) if row.id != wanted.id else 0)
+        return self.folder.stored_bytes() + missing + slots <= self.storage_bytes
+
+    def _fits_memory(self, row: CutRow, wanted: CutRow) -> bool:
         limit = None if self.engine is None else self.engine.slots.memory_bytes
         if self.engine is None or limit is None:
             return True
@@ -170,11 +187,17 @@ class Download:
         return active is not None and (active.head, active.cut) == (self.assembly.opened.sha256, cut)
 
 
-def wrong_chunk(chunk: ChunkRow, data: bytes) -> str | None:
-    """Return what is wrong with a chunk's bytes, before anything is decoded; None when nothing is."""
+def wrong_chunk(chunk: ChunkRow, data: bytes, *, tolerant: bool = False) -> str | None:
+    """Return what is wrong with a chunk's bytes, before anything is decoded; None when nothing is.
+
+    Args:
+        chunk: its row.
+        data: what came.
+        tolerant: whether wrong bits in a chunk that tolerates some are none of it.
+    """
     if len(data) != chunk.bytes:
         return f"{chunk.bytes} bytes are required, got {len(data)}"
-    if chunk.protection == "exact" and sha256_hex(data) != chunk.sha256:
+    if (chunk.protection == "exact" or not tolerant) and sha256_hex(data) != chunk.sha256:
         return f"the SHA-256 {chunk.sha256[:16]}... is required, got {sha256_hex(data)[:16]}..."
     return None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-#: ``pinned``: a root key was believed because it came first. ``corrupt``: a chunk failed its hash and is fetched again.
-#: ``retried``: an answer was refused, late or cut short. The others mark the way of a fetch; one of ``done`` and
-#: ``failed`` is the last.
-Kind = Literal["pinned", "started", "corrupt", "retried", "usable", "improved", "done", "failed"]
+#: ``pinned``: a root key was believed because it came first. ``corrupt``: what came failed its checks and is fetched
+#: again. ``damaged``: a tolerant chunk came with wrong bits and was taken. ``retried``: an answer was refused, late or
+#: cut short. The others mark the way of a fetch; one of ``done`` and ``failed`` is the last.
+Kind = Literal["pinned", "started", "corrupt", "damaged", "retried", "usable", "improved", "done", "failed"]
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ class Holding:
         deltas_from: SHA-256 of an earlier head -> ids of its cuts that are held.
         live: id of the head's cut that answers now.
         live_memory_bytes: of the model that answers now while the next one is made.
-        stored_bytes: that the held chunks take.
+        stored_bytes: that everything kept takes: chunks, heads and slots, the version before's too.
         hashes: SHA-256 of the held chunks.
+        accuracy: of what answers now, whatever its version; None where nothing does.
     """
 
     held: frozenset[int]
@@ -29,6 +30,7 @@ class Holding:
     live_memory_bytes: int
     stored_bytes: int
     hashes: tuple[str, ...]
+    accuracy: float | None = None
 
 
 class Planner(Protocol):

@@ -11,6 +11,15 @@ from netgraft.delivery.store import DeviceFolder, DeviceState, Installed
 from netgraft.runtime import Inputs, Model
 from netgraft.runtime.shapes import exits
 
+#: Beside the numbers of a slot: its description and its share of the manifest, as a rule.
+_DESCRIPTION_BYTES = 4_096
+_NUMBER_BYTES = 4
+
+
+def slot_bytes(row: CutRow) -> int:
+    """Return about what the files of a cut's slot take, before they are there."""
+    return _NUMBER_BYTES * row.parameters + _DESCRIPTION_BYTES
+
 
 def install(
     folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model, *, is_last: bool = True

@@ -66,7 +66,7 @@ class Offer:
         way: the cut on the device and how it gets there.
         accuracy: of the answers.
         upload_bits: per prediction.
-        total_bits: bits of the download, with the head, and of all uploads, without repetitions: decides between equals.
+        total_bits: bits of head, download and all uploads, without repetitions: what decides between equals.
         wire_bytes: expected bytes over the link for all of it, with the head and with repetitions.
         download_s: expected seconds of the download; None where the rate is unknown.
         latency_s: seconds of one prediction, or None.

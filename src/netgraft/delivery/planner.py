@@ -4,9 +4,9 @@ The most accurate offer within all limits wins. Between offers of equal accuracy
 ``download bits + expected samples * upload bits per sample``, the trade between downlink and uplink of Huang et al.,
 "In-situ Model Downloading to Realize Versatile Edge AI in 6G Mobile Networks", section 2.1. A deeper download pays
 beyond ``N* = difference of download bits / difference of upload bits per sample`` samples; at N* itself the smaller
-download stays. A download is the head, where the device has none, and chunks; who sends a server all inputs needs no head.
-What is not limited is not checked, and what cannot be known (the latency on a device that was not named) limits nothing;
-the reason then says so.
+download stays. A download is the head, where the device has none, and chunks; who sends a server all inputs needs no
+head. What is not limited is not checked, and what cannot be known (the latency on a device that was not named) limits
+nothing; the reason then says so.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote
 
 from netgraft.delivery.costs import costs_of
-from netgraft.delivery.head import Head
+from netgraft.delivery.head import CutRow, Head
 from netgraft.delivery.holding import Holding
+from netgraft.delivery.installing import slot_bytes
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.planner import plan
 from netgraft.delivery.situation import Situation
@@ -20,34 +22,53 @@ _BESIDE = ("head", "version", "chunks_url")
 
 
 def plan_here(head: Head, situation: Situation, holding: Holding) -> Plan:
-    """Return the plan that the device makes itself.
+    """Return the plan that the device makes itself; a cut's files of its slot count for the storage, too.
 
     Raises:
         BudgetError: nothing fits the situation.
     """
-    # A device on which nothing of this head answers has chunk 0 all the same. Were it named as held, the planner would
-    # take the cut that it makes for one that answers, and let it stay whatever the limits say.
-    fresh = holding.live is None
-    first = head.chunks[0].bytes if fresh else 0
-    budget = situation.data_budget_bytes
-    made = plan(
+    least: int | None = None  # bytes that the cuts which were left out need
+    while head.cuts:
+        try:
+            made = _plan_of_downloads(head, situation, holding)
+        except BudgetError:
+            if least is None:
+                raise
+            break
+        row = next((row for row in head.cuts if row.id == made.cut), None)
+        needed = 0 if row is None or row.id == holding.live else holding.stored_bytes + _written_bytes(head, row, made)
+        if situation.storage_bytes is None or needed <= situation.storage_bytes:
+            return made
+        least = needed if least is None else min(least, needed)
+        head = replace(head, cuts=tuple(other for other in head.cuts if other is not row))
+    raise BudgetError(
+        f"{least} bytes of storage are required for what is kept and the smallest cut that fits otherwise, "
+        f"got {situation.storage_bytes}"
+    )
+
+
+def _plan_of_downloads(head: Head, situation: Situation, holding: Holding) -> Plan:
+    return plan(
         head,
-        replace(situation, data_budget_bytes=None if budget is None else budget + first),
-        held=holding.held - {0} if fresh else holding.held,
+        situation,
+        held=holding.held,
         deltas_from=holding.deltas_from,
         costs=costs_of(situation, head),
+        answers=holding.live is not None,
         live=holding.live,
         live_memory_bytes=holding.live_memory_bytes,
-        stored_bytes=holding.stored_bytes - first,
+        stored_bytes=holding.stored_bytes,
     )
-    if 0 not in made.chunks:
-        return made
-    rest = max(0.0, made.wire_bytes - first)
-    return replace(made, chunks=made.chunks[1:], download_bytes=made.download_bytes - first, wire_bytes=rest)
+
+
+def _written_bytes(head: Head, row: CutRow, made: Plan) -> int:
+    """Return what a plan writes: chunks, those that a delta makes, and the slot of its cut."""
+    by_delta = set(row.chunks) - set(made.chunks) if made.delta is not None else set()
+    return made.download_bytes + sum(head.chunks[i].decoded_bytes for i in by_delta) + slot_bytes(row)
 
 
 class ServerPlanner:
-    """Asks a server for the plan. What comes is a wish: whatever is fetched by it is checked against the head."""
+    """Asks a server for the plan. What comes is a wish: it counts only as far as the device's own limits allow."""
 
     def __init__(self, tiers: Tiers) -> None:
         """Name the servers."""
@@ -58,32 +79,52 @@ class ServerPlanner:
 
         Raises:
             DeliveryError: the answer is no plan for this version.
-            BudgetError: its cut does not fit into the device's memory.
+            BudgetError: nothing fits the situation.
             LinkError: no server makes one.
         """
         asked = {"situation": situation.to_json(), "held": list(holding.hashes), "version": head.version}
+        if holding.live is not None:
+            asked["live"] = holding.live
         path = f"/v1/models/{quote(head.name, safe='')}/plan"
-        data = self._tiers.ask(path, most_bytes=_MOST_PLAN_BYTES, body=json.dumps(asked).encode())
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise DeliveryError("a plan in JSON is required, got something else") from error
-        if not isinstance(value, dict) or value.get("version") != head.version:
-            raise DeliveryError(f"a plan for version {head.version} is required, got one for another")
-        made = Plan.from_json({key: entry for key, entry in value.items() if key not in _BESIDE})
-        _check_memory(head, situation, holding, made)
-        return made
+        body = json.dumps(asked).encode()
+        made = self._tiers.read(path, lambda data: _read(data, head), most_bytes=_MOST_PLAN_BYTES, body=body)
+        return _checked(head, situation, holding, made)
 
 
-def _check_memory(head: Head, situation: Situation, holding: Holding, made: Plan) -> None:
-    """Check that what a server wants fits the device; its data budget is watched with every byte that comes.
+def _read(data: bytes, head: Head) -> Plan:
+    """Return the plan in an answer.
 
     Raises:
-        BudgetError: it does not.
+        DeliveryError: it is none for this version.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DeliveryError("a plan in JSON is required, got something else") from error
+    if not isinstance(value, dict) or value.get("version") != head.version:
+        raise DeliveryError(f"a plan for version {head.version} is required, got one for another")
+    return Plan.from_json({key: entry for key, entry in value.items() if key not in _BESIDE})
+
+
+def _checked(head: Head, situation: Situation, holding: Holding, made: Plan) -> Plan:
+    """Return a server's plan with the device's own figures; the device's own where the server's cannot be followed.
+
+    It is not followed where its cut misses a limit of the device, or is less accurate than what answers.
+
+    Raises:
+        BudgetError: nothing fits the situation.
     """
     row = next((row for row in head.cuts if row.id == made.cut), None)
-    if row is None or situation.memory_bytes is None or row.id == holding.live:
-        return
-    needed = row.memory_bytes + holding.live_memory_bytes
-    if needed > situation.memory_bytes:
-        raise BudgetError(f"a plan within {situation.memory_bytes} bytes of memory is required, got one of {needed}")
+    if row is None:
+        return made
+    # the deltas of smaller cuts help on the way to this one
+    ways = {delta.cut for delta in head.deltas}
+    smaller = {cut.id for cut in head.cuts if cut.id in ways and cut.accuracy < row.accuracy}
+    kept = smaller | {row.id, holding.live}
+    with suppress(BudgetError):
+        own = plan_here(replace(head, cuts=tuple(cut for cut in head.cuts if cut.id in kept)), situation, holding)
+        if own.cut == row.id and (holding.accuracy is None or row.accuracy >= holding.accuracy):
+            return replace(own, reason=made.reason)
+        if own.cut is not None and own.cut == holding.live:
+            return own
+    return plan_here(head, situation, holding)

@@ -31,11 +31,17 @@ def reopened(folder: DeviceFolder, sha256: str) -> Assembly | None:
         return None
 
 
-def held_chunks(folder: DeviceFolder, assembly: Assembly) -> None:
-    """Add every chunk that the folder holds; what is damaged is removed, so that it is fetched again."""
+def held_chunks(folder: DeviceFolder, assembly: Assembly, *, tolerant: bool = False) -> None:
+    """Add every chunk that the folder holds; what is damaged is removed, so that it is fetched again.
+
+    Args:
+        folder: claimed.
+        assembly: of the version.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
+    """
     for index, row in enumerate(assembly.opened.head.chunks):
         if index not in assembly.held:
-            _add_held(folder, assembly, index, row)
+            _add_held(folder, assembly, index, row, tolerant)
 
 
 def keep_contents(folder: DeviceFolder, assembly: Assembly, indices: Iterable[int]) -> None:
@@ -63,12 +69,13 @@ class Restored:
     how: str
 
 
-def restore(folder: DeviceFolder, confidence: float | None = None) -> Restored | None:
+def restore(folder: DeviceFolder, confidence: float | None = None, *, tolerant: bool = False) -> Restored | None:
     """Return what the folder can answer with, the last good version at worst; None where nothing was installed yet.
 
     Args:
         folder: claimed.
         confidence: at which rows leave early; None to run every layer for every row.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
 
     Raises:
         StorageError: something was installed, but neither it nor the version before can be had from the folder.
@@ -83,18 +90,23 @@ def restore(folder: DeviceFolder, confidence: float | None = None) -> Restored |
             return Restored(Live(active.version, active.cut, model, active.memory_bytes), "whole")
     except ModelError:
         model = None
-    found = rebuilt(folder, active, confidence, write=model is None)
+    found = rebuilt(folder, active, confidence, write=model is None, tolerant=tolerant)
     if found is not None:
         return Restored(found, "whole" if model is not None else "rebuilt")
     if model is not None:  # early exits need the chunks, answers do not
         return Restored(Live(active.version, active.cut, model, active.memory_bytes), "whole")
-    return Restored(roll_back(folder, confidence), "previous")
+    return Restored(roll_back(folder, confidence, tolerant=tolerant), "previous")
 
 
-def roll_back(folder: DeviceFolder, confidence: float | None = None) -> Live:
+def roll_back(folder: DeviceFolder, confidence: float | None = None, *, tolerant: bool = False) -> Live:
     """Make the last model of the version before the active one again, and return it.
 
     What was accepted last stays known, so no server can offer less than before; the next fetch offers the newest again.
+
+    Args:
+        folder: claimed.
+        confidence: at which rows leave early.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
 
     Raises:
         StorageError: there is none, or it cannot be had from the folder.
@@ -102,7 +114,7 @@ def roll_back(folder: DeviceFolder, confidence: float | None = None) -> Live:
     previous = folder.state.previous
     if previous is None:
         raise StorageError(f"a version before the active one is required to go back, got none in {folder.path}")
-    live = rebuilt(folder, previous, confidence, write=True)
+    live = rebuilt(folder, previous, confidence, write=True, tolerant=tolerant)
     if live is None:
         raise StorageError(
             f"whole chunks of version {previous.version} are required in {folder.path}, got damaged ones"
@@ -110,7 +122,9 @@ def roll_back(folder: DeviceFolder, confidence: float | None = None) -> Live:
     return live
 
 
-def rebuilt(folder: DeviceFolder, wanted: Installed, confidence: float | None, *, write: bool) -> Live | None:
+def rebuilt(
+    folder: DeviceFolder, wanted: Installed, confidence: float | None, *, write: bool, tolerant: bool = False
+) -> Live | None:
     """Return a model made from the chunks of the folder; None where they are gone or damaged.
 
     Args:
@@ -118,6 +132,7 @@ def rebuilt(folder: DeviceFolder, wanted: Installed, confidence: float | None, *
         wanted: the model.
         confidence: at which rows leave early.
         write: whether to install it.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
 
     Raises:
         StorageError: it cannot be written.
@@ -125,7 +140,7 @@ def rebuilt(folder: DeviceFolder, wanted: Installed, confidence: float | None, *
     assembly = reopened(folder, wanted.head)
     if assembly is None:
         return None
-    held_chunks(folder, assembly)
+    held_chunks(folder, assembly, tolerant=tolerant)
     row = next((cut for cut in assembly.opened.head.cuts if cut.id == wanted.cut), None)
     if row is None or not assembly.has(row):
         return None
@@ -139,9 +154,9 @@ def rebuilt(folder: DeviceFolder, wanted: Installed, confidence: float | None, *
     return live_of(assembly.opened, row, model, assembly, confidence)
 
 
-def _add_held(folder: DeviceFolder, assembly: Assembly, index: int, row: ChunkRow) -> None:
+def _add_held(folder: DeviceFolder, assembly: Assembly, index: int, row: ChunkRow, tolerant: bool) -> None:
     exact = row.protection == "exact"
-    data = folder.chunk(row.sha256, exact=exact)
+    data = folder.chunk(row.sha256, exact=exact or not tolerant)
     content = folder.chunk(row.decoded_sha256) if data is None and exact else None
     try:
         if data is not None:

@@ -3,6 +3,7 @@
 ::
 
     DIR/state.json      what is active, what came before it, what was accepted last; written last, in one rename
+    DIR/state.old.json  the state before; read where ``state.json`` was damaged
     DIR/front.json      names the active slot; `netgraft predict DIR TABLE` reads it
     DIR/model/          two slots, ``a`` and ``b``: a new model goes to the one that is not active
     DIR/heads/SHA-256   signed heads
@@ -10,9 +11,9 @@
     DIR/lock            held while a client works in the folder; the system lets go of it when the client dies
 
 Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing; only the state and
-the last model of a fetch are synced too, because what a loss of power may lose has a hash and is fetched again; nothing
-that the active or the previous version needs is ever removed; a path is joined only with names this module made or with
-64 hexadecimal digits.
+the last model of a fetch are synced too, because what a loss of power may lose has a hash and is fetched again, and a
+model says itself of which version and cut it is; nothing that the active or the previous version needs is ever removed;
+a path is joined only with names this module made or with 64 hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ __all__ = [
 
 #: What must stay free beyond the bytes that are about to be written.
 SPARE_BYTES = 65_536
-_STATE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS, _ASIDE = (
-    "state.json", "front.json", "lock", "model", "heads", "chunks", ".model.new",
+_STATE, _BEFORE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS, _ASIDE = (
+    "state.json", "state.old.json", "front.json", "lock", "model", "heads", "chunks", ".model.new",
 )  # fmt: skip
 
 
@@ -119,22 +120,26 @@ class DeviceFolder:
         """
         self.path = path
         self._free = free
-        self.state = self._read_state()
+        self._written = self._read_state()
+        self.state = self._written or DeviceState()
         self._settle()
 
-    def record(self, state: DeviceState, *, sync: bool = True) -> None:
-        """Write the state, in one rename.
-
-        Args:
-            state: to write.
-            sync: whether it must outlast a loss of power.
+    def record(self, state: DeviceState) -> None:
+        """Write the state, in one rename, so that it outlasts a loss of power; the one before is kept beside it.
 
         Raises:
             StorageError: it cannot be written.
         """
         with _writing(self.path):
-            write_json(self.path / _STATE, state.to_json(), sync=sync)
-        self.state = state
+            if self._written is not None:
+                write_json(self.path / _BEFORE, self._written.to_json())
+            write_json(self.path / _STATE, state.to_json())
+        self.state = self._written = state
+
+    def stored_bytes(self) -> int:
+        """Return what the kept chunks, heads and models take."""
+        folders = (self.path / name for name in (_CHUNKS, _HEADS, _MODEL))
+        return sum(path.stat().st_size for folder in folders for path in _files(folder))
 
     def head(self, sha256: str) -> bytes | None:
         """Return the bytes of a head as they were kept; its signatures are checked by whoever opens it."""
@@ -198,7 +203,8 @@ class DeviceFolder:
             model: checked.
             state: in which that slot is active.
             values: of the model, for ``front.json``.
-            sync: whether it must outlast a loss of power; a model on the way to a better one need not.
+            sync: whether the model must outlast a loss of power; one on the way to a better one need not, because
+                it can be made again.
 
         Raises:
             StorageError: something cannot be written; the old model then stays active.
@@ -209,16 +215,25 @@ class DeviceFolder:
         with _writing(self.path):
             self._write_slot(installed.slot, model, sync)
             write_json(self.path / _FRONT, front_of(model, state, values), sync=sync)
-        self.record(state, sync=sync)
+        self.record(state)
 
     def model(self) -> Model | None:
         """Return the active model; None when there is none.
 
         Raises:
-            ModelError: its files were damaged or removed.
+            ModelError: its files were damaged or removed, or are of another version or cut than the state says.
         """
         active = self.state.active
-        return None if active is None else load(self.path / _MODEL, active.slot)
+        if active is None:
+            return None
+        model = load(self.path / _MODEL, active.slot)
+        said = model.about.get("delivered")
+        wanted = {"version": active.version, "cut": active.cut, "head": active.head}
+        if not isinstance(said, dict) or {key: said.get(key) for key in wanted} != wanted:
+            raise ModelError(
+                f"the slot {active.slot!r} of {self.path} must hold version {active.version} {active.cut}, got another"
+            )
+        return model
 
     def collect(self, heads: Iterable[str], chunks: Iterable[str]) -> int:
         """Remove heads and chunks that nothing needs; return how many files went.
@@ -278,16 +293,15 @@ class DeviceFolder:
         write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode(), sync=sync)
         shutil.rmtree(aside, ignore_errors=True)
 
-    def _read_state(self) -> DeviceState:
-        data = _read(self.path / _STATE)
-        if data is None:
-            return DeviceState()
+    def _read_state(self) -> DeviceState | None:
+        """Return the state, the one before where it is damaged; None in a new folder."""
         try:
-            return DeviceState.from_json(json.loads(data))
-        except (ValueError, RecursionError, TrustError) as error:
-            if isinstance(error, StorageError):
+            found = _state_in(self.path / _STATE)
+        except StorageError:
+            found = _state_in(self.path / _BEFORE)
+            if found is None:
                 raise
-            raise StorageError(f"{self.path / _STATE} must be a device's state, got: {error}") from error
+        return found if found is not None else _state_in(self.path / _BEFORE)
 
     def _settle(self) -> None:
         """Finish or undo what a killed client had begun: ``front.json`` follows the state."""
@@ -304,7 +318,8 @@ class DeviceFolder:
             if json.loads(data)["points"][0]["root"] == active.slot:
                 return
         with suppress(ModelError), _writing(self.path):
-            model = load(self.path / _MODEL, active.slot)
+            model = self.model()
+            assert model is not None
             write_json(self.path / _FRONT, front_of(model, self.state, {"error": 1 - active.accuracy}))
 
 
@@ -352,6 +367,17 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         said = error.strerror or type(error).__name__
         raise StorageError(f"a folder that can be written is required, got {path}: {said}") from error
+
+
+def _state_in(path: Path) -> DeviceState | None:
+    """Return the state in a file; None where there is none."""
+    data = _read(path)
+    if data is None:
+        return None
+    try:
+        return DeviceState.from_json(json.loads(data))
+    except (ValueError, RecursionError, TrustError, StorageError) as error:
+        raise StorageError(f"{path} must be a device's state, got: {error}") from error
 
 
 def _read(path: Path) -> bytes | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from netgraft.delivery.transport import Reply, Transport
-from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError
+from netgraft.errors import BudgetError, ChunkError, LinkError, NetgraftError, SettingError, TokenError
+
+_T = TypeVar("_T")
 
 #: Lines and headers of one exchange that are set aside before it begins.
 EXCHANGE_BYTES = 768
@@ -102,6 +105,7 @@ class Tiers:
         expected_bytes: int = 0,
         right: Callable[[bytes], str | None] = lambda body: None,
         body: bytes | None = None,
+        again: bool = True,
     ) -> bytes:
         """Return what the first server gives that has it and gives it right.
 
@@ -111,38 +115,80 @@ class Tiers:
             expected_bytes: what is going to come; 0 where that is not known.
             right: says what is wrong with an answer, or None.
             body: JSON to send.
+            again: whether a server is asked again after an answer that was wrong.
 
         Raises:
             BudgetError: the bytes would go beyond the limit.
-            TokenError: a server wants a token, or another one.
+            TokenError: the last server wants a token, or another one.
             ChunkError: every answer that came was damaged.
             LinkError: nothing came, or no server has it.
         """
         servers = [*self.servers[self._first :], *self.servers[: self._first]]
         last: Trouble | None = None
+        reply, beyond = Reply(b"", 0), False
         without: set[str] = set()
         attempts = max(self._retries.attempts, len(servers))
         for attempt in range(attempts):
+            if attempt and attempt % len(servers) == 0:
+                self._sleep(self._wait_s(attempt // len(servers) - 1, reply))
             server = servers[attempt % len(servers)]
             if server in without:
                 continue
             wanted = self._allowed(path, most_bytes, expected_bytes)
             reply = self._transport.ask(server + path, most_bytes=wanted, body=body)
             self.received_bytes += reply.received_bytes
-            last = self._judged(reply, server, right, within_budget=wanted == most_bytes)
+            last = _judged(reply, server, right)
             if last is None:
                 self._first = self.servers.index(server)
                 return reply.body
             self.trouble(last)
-            if last.kind == "missing":
+            beyond = last.kind == "large" and wanted < most_bytes
+            if beyond or last.kind in ("missing", "denied") or (last.kind == "corrupt" and not again):
                 without.add(server)
             if len(without) == len(servers):
                 break
-            if (attempt + 1) % len(servers) == 0 and attempt + 1 < attempts:
-                self._sleep(self._wait_s(attempt // len(servers), reply))
         assert last is not None
+        raise self._nothing(path, last, beyond=beyond)
+
+    def read(self, path: str, reader: Callable[[bytes], _T], *, most_bytes: int, body: bytes | None = None) -> _T:
+        """Return what a reader makes of the first answer that it does not refuse; each server may be wrong once.
+
+        Args:
+            path: behind a server's address.
+            reader: raises a NetgraftError for an answer that does not count.
+            most_bytes: the largest answer that is read.
+            body: JSON to send.
+
+        Raises:
+            NetgraftError: what the reader said of the last answer, where one came from every server; else as `ask`.
+        """
+        made: list[_T] = []
+        refused: list[NetgraftError] = []
+
+        def wrong(data: bytes) -> str | None:
+            try:
+                made.append(reader(data))
+            except NetgraftError as error:
+                refused.append(error)
+                return " ".join(str(error).split())
+            return None
+
+        try:
+            self.ask(path, most_bytes=most_bytes, right=wrong, body=body, again=False)
+        except ChunkError as error:
+            raise refused[-1] from error
+        except LinkError as error:
+            raise error from (refused[-1] if refused else None)
+        return made[-1]
+
+    def _nothing(self, path: str, last: Trouble, *, beyond: bool) -> NetgraftError:
+        """Return the error of a question that nobody answered right."""
+        if last.kind == "denied":
+            return TokenError(f"a token that {last.server} accepts is required, got the answer {last.text}")
+        if beyond:
+            return BudgetError(f"an answer within the data budget of {self.limit_bytes} bytes is required, got more")
         kind = ChunkError if last.kind == "corrupt" else LinkError
-        raise kind(
+        return kind(
             f"an answer to {path} is required, got none that is right: {last.kind} from {last.server}: {last.text}"
         )
 
@@ -158,19 +204,14 @@ class Tiers:
             )
         return min(most_bytes, left)
 
-    def _judged(
-        self, reply: Reply, server: str, right: Callable[[bytes], str | None], *, within_budget: bool
-    ) -> Trouble | None:
-        """Return what is wrong with a reply; None when it is right."""
-        if reply.fault == "denied":
-            raise TokenError(f"a token that {server} accepts is required, got the answer {reply.text}")
-        if reply.fault == "large" and not within_budget:
-            raise BudgetError(f"an answer within the data budget of {self.limit_bytes} bytes is required, got more")
-        if reply.fault is not None:
-            return Trouble(reply.fault, server, reply.text)
-        wrong = right(reply.body)
-        return None if wrong is None else Trouble("corrupt", server, wrong)
-
     def _wait_s(self, rounds: int, reply: Reply) -> float:
         drawn = self._retries.wait_s(rounds, self._generator)
         return min(self._retries.most_s, max(drawn, reply.retry_after_s or 0.0))
+
+
+def _judged(reply: Reply, server: str, right: Callable[[bytes], str | None]) -> Trouble | None:
+    """Return what is wrong with a reply; None when it is right."""
+    if reply.fault is not None:
+        return Trouble(reply.fault, server, reply.text)
+    wrong = right(reply.body)
+    return None if wrong is None else Trouble("corrupt", server, wrong)

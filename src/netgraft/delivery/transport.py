@@ -90,6 +90,9 @@ class HttpTransport:
     def _asked(self, url: str, most_bytes: int, body: bytes | None, count: _Count) -> Reply:
         headers = self._headers | ({"content-type": "application/json"} if body is not None else {})
         with self._open("GET" if body is None else "POST", url, headers, body, count) as response:
+            length = response.headers.get("content-length", "")
+            if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:
+                return Reply(b"", count.total, "large", f"more than {most_bytes} bytes")
             parts: list[bytes] = []
             size, begun_s = 0, self._elapsed()
             for part in response.iter_raw():

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ class ImageArchitecture:
             self.group,
             self.pool,
             *self.strides,
-            *sum(self.shells, ()),
+            *chain.from_iterable(self.shells),
         )
         if not all(type(n) is int and 1 <= n <= _LARGEST for n in numbers):
             raise ModelError(f"an image network must have whole numbers from 1 to {_LARGEST}, got {numbers[:9]}")
