@@ -89,8 +89,9 @@ def summary(rows: list[Row]) -> str:
         spent = (
             row["new_chunk_bytes"] if row["delta_bytes"] is None else min(row["delta_bytes"], row["new_chunk_bytes"])
         )
-        ratio = row["chunk_bytes"] / max(spent, 1)
-        ratios.append(ratio)
+        ratio = row["chunk_bytes"] / spent if spent else float("inf")
+        if spent:
+            ratios.append(ratio)
         delta = "larger" if row["delta_bytes"] is None else f"{row['delta_bytes']:,}"
         line = [
             row["task"],
@@ -103,8 +104,8 @@ def summary(rows: list[Row]) -> str:
         lines.append(
             [
                 *line,
-                f"{ratio:.1f}",
-                f"{row['full_bytes'] / max(spent, 1):.0f}",
+                f"{ratio:.1f}" if spent else "nothing better found",
+                f"{row['full_bytes'] / spent:.0f}" if spent else "",
                 f"{row['before']:.4f}",
                 f"{row['after']:.4f}",
             ]
@@ -119,8 +120,10 @@ def summary(rows: list[Row]) -> str:
         "times smaller",
         "than float32",
     ]
-    least = f"(median; least {min(ratios):.1f})"
-    text = f"An update takes {median(ratios):.1f} times fewer bytes than the whole version {least}."
+    least = f"(median of {len(ratios)}; least {min(ratios):.1f})"
+    text = (
+        f"An update that changes anything takes {median(ratios):.1f} times fewer bytes than the whole version {least}."
+    )
     return f"{text}\n\n{markdown_table([*head, 'score before', 'score after'], lines)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,6 +48,12 @@ from netgraft.delivery.trust import (
 from netgraft.errors import ChunkError, HeadError, LinkError, NetgraftError, StorageError, TrustError
 
 ATTACKER = SigningKey(b"x" * 32)
+
+
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync nothing: no test here loses power."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture

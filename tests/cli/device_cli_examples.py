@@ -38,7 +38,8 @@ def today(version: int) -> Built:
     about = {"target": "energy", "metric": "accuracy", "schema": SCHEMA.to_json()}
     # deltas name the parent's head, which is another one here
     head = replace(built.head, published_s=now_s, expires_s=now_s + 86_400, about=about, deltas=(), parent=None)
-    return replace(built, head=head)
+    named = {row.sha256 for row in head.chunks}
+    return replace(built, head=head, chunks={name: data for name, data in built.chunks.items() if name in named})
 
 
 def offer(folder: Path, version: int) -> None:

@@ -120,6 +120,19 @@ def test_device_answers_takes_a_new_version_and_survives_a_kill(tmp_path: Path) 
         assert early.end() == 0
 
 
+def test_device_that_lost_its_model_fetches_it_again(tmp_path: Path) -> None:
+    out = tmp_path / "device"
+    with serving(tmp_path, 1) as server:
+        assert main(["fetch", server.url, "energy", "--out", str(out)]) == 0
+        for folder in ("model", "chunks", "heads"):
+            for path in (out / folder).iterdir():
+                path.write_bytes(b"")
+        with running(server.url, "energy", "--out", out, "--tolerant") as again:
+            assert "is required to go back" in again.until("nothing answers from the folder")
+            assert again.ask(ROW)["version"] == 1
+            assert again.end() == 0
+
+
 def test_fault_that_is_not_the_networks_ends_a_device_without_a_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

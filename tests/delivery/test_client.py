@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,12 @@ BEST, SMALLEST = "d2s2p8", "d2s1p4"
 DEVICE = "raspberry-pi-4"
 #: The cuts that are better than all before them, in the order in which their chunks come.
 CHAIN = [row.id for row in energy(1).head.cuts if row.chain]
+
+
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync nothing: no test here loses power."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def same(found: Model | None, version: int, cut: str) -> bool:
@@ -613,7 +621,7 @@ LIMITS = [
     Situation(rate_bps=1e4, deadline_s=1.0),
     Situation(min_accuracy=0.999),
     Situation(formats=("int8",)),
-    Situation(data_budget_bytes=9_500),
+    Situation(data_budget_bytes=6_500),
     Situation(storage_bytes=21_000),
 ]
 
@@ -633,10 +641,10 @@ def test_cut_that_a_server_names_is_held_to_every_limit_of_the_device(
                 ended.append((None, str(error)))
     by_server, own = ended
     if by_server[1] == "said the server":  # it may be followed where it fits
-        assert by_server[0] == cut == SMALLEST
-        assert "min_accuracy" not in limits.to_json()
+        assert by_server[0] == cut
+        assert cut == (BEST if limits.min_accuracy else SMALLEST)
     else:
-        assert by_server[0] == own[0] != cut or "min_accuracy" in limits.to_json()
+        assert by_server[0] == own[0] != cut
 
 
 def test_codec_that_the_device_cannot_read_is_not_taken_from_a_server(tmp_path: Path) -> None:
@@ -700,12 +708,11 @@ def test_everything_that_is_kept_stays_within_the_storage(tmp_path: Path, storag
     with device(tmp_path / "d", servers, situation=Situation(storage_bytes=storage_bytes)) as made:
         for version in (1, 2, 3):
             servers.publish(energy(version))
-            try:
-                cut = made.client().fetch().cut
-            except BudgetError as error:
-                assert version > 1, error
             if version == 1:
-                assert cut == (SMALLEST if storage_bytes == 12_000 else BEST)
+                assert made.client().fetch().cut == (SMALLEST if storage_bytes == 12_000 else BEST)
+            else:
+                with suppress(BudgetError):
+                    made.client().fetch()
             heads = 0 if version == 1 else len(servers.heads[version])  # one has to be read before it can be refused
             assert made.folder.stored_bytes() <= storage_bytes + heads
         assert made.folder.model() is not None

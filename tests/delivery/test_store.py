@@ -144,6 +144,19 @@ def test_state_that_a_loss_of_power_spoiled_is_the_one_before(tmp_path: Path, da
         assert folder.state == before
 
 
+def test_state_before_is_kept_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(self: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    with device_folder(tmp_path / "d") as folder:
+        folder.record(state())
+        folder.record(state("b"))
+    (tmp_path / "d" / "state.json").write_bytes(b"")
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state == state()
+
+
 def test_states_that_are_both_damaged_are_refused(tmp_path: Path) -> None:
     with device_folder(tmp_path / "d") as folder:
         folder.record(state())

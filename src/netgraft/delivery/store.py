@@ -120,8 +120,8 @@ class DeviceFolder:
         """
         self.path = path
         self._free = free
-        self._written = self._read_state()
-        self.state = self._written or DeviceState()
+        self._is_whole = False
+        self.state = self._read_state()
         self._settle()
 
     def record(self, state: DeviceState) -> None:
@@ -131,10 +131,10 @@ class DeviceFolder:
             StorageError: it cannot be written.
         """
         with _writing(self.path):
-            if self._written is not None:
-                write_json(self.path / _BEFORE, self._written.to_json())
+            if self._is_whole:
+                self._keep_state()
             write_json(self.path / _STATE, state.to_json())
-        self.state = self._written = state
+        self.state, self._is_whole = state, True
 
     def stored_bytes(self) -> int:
         """Return what the kept chunks, heads and models take."""
@@ -293,15 +293,26 @@ class DeviceFolder:
         write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode(), sync=sync)
         shutil.rmtree(aside, ignore_errors=True)
 
-    def _read_state(self) -> DeviceState | None:
-        """Return the state, the one before where it is damaged; None in a new folder."""
+    def _keep_state(self) -> None:
+        """Keep the file of the state, which was synced, as the one before."""
+        aside = self.path / f".{_BEFORE}"
+        aside.unlink(missing_ok=True)
+        try:
+            aside.hardlink_to(self.path / _STATE)
+        except OSError:  # not every file system has links
+            write_bytes(aside, (self.path / _STATE).read_bytes())
+        aside.replace(self.path / _BEFORE)
+
+    def _read_state(self) -> DeviceState:
+        """Return the state, the one before where it is damaged; an empty one in a new folder."""
         try:
             found = _state_in(self.path / _STATE)
+            self._is_whole = found is not None
         except StorageError:
             found = _state_in(self.path / _BEFORE)
             if found is None:
                 raise
-        return found if found is not None else _state_in(self.path / _BEFORE)
+        return found or _state_in(self.path / _BEFORE) or DeviceState()
 
     def _settle(self) -> None:
         """Finish or undo what a killed client had begun: ``front.json`` follows the state."""

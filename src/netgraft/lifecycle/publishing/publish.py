@@ -280,8 +280,10 @@ def _latest(published: Published, name: str) -> OpenedHead | None:
 
 
 def _is_same(made: Built, parent: Assembly) -> bool:
-    """Return whether a version has the very numbers of its parent."""
-    return {row.sha256 for row in made.head.chunks} == {row.sha256 for row in parent.opened.head.chunks}
+    """Return whether a version has the numbers of its parent and is as good."""
+    mine, theirs = made.head, parent.opened.head
+    as_good = [(c.id, c.accuracy) for c in mine.cuts] == [(c.id, c.accuracy) for c in theirs.cuts]
+    return as_good and {row.sha256 for row in mine.chunks} == {row.sha256 for row in theirs.chunks}
 
 
 def _parent(published: Published, opened: OpenedHead, encoding: Encoding) -> Assembly | None:
