@@ -225,15 +225,16 @@ def test_withdrawn_publisher(victim: Device) -> None:
     only_noted(victim, TrustError, "of the publisher role are required, got 0 of 1")
 
 
-def test_withdrawn_publisher_is_remembered_though_the_head_fails(victim: Device) -> None:
+@pytest.mark.parametrize("path", ["/stamp", "/head"])
+def test_withdrawn_publisher_is_remembered_though_what_follows_fails(victim: Device, path: str) -> None:
     other, old = SigningKey(b"p" * 32), victim.servers.chain
     document = TrustDocument.of(2, NOW + 10**9, root=[ROOT.public], publisher=[other.public], online=[ONLINE.public])
     victim.servers.chain = extend_chain(old, document, [ROOT])
-    victim.servers.heads[2] = b"x"
-    with pytest.raises(HeadError, match="a head must"):
+    victim.servers.faults.append(instead(path, b"x"))
+    with pytest.raises(NetgraftError, match="a head must|a stamp"):
         victim.client().fetch()
+    victim.servers.faults.clear()
     victim.servers.chain = old
-    victim.servers.publish(energy(2))
     unchanged(victim, TrustError, "trust of version 2 or later is required, got 1")
 
 

@@ -37,6 +37,8 @@ _DAY_S = 86_400
 _RESAMPLED, _TAIL = 40, 0.025
 _INTERVAL_LEVEL = 0.9
 _CANARIES = 4
+# Of accuracy; where biases alone have changed, less is no reason for a version.
+_GAIN = 0.001
 _RECIPE, _CODING = DeliveryRecipe(), Recipe(planes=PLANES)
 
 
@@ -280,10 +282,10 @@ def _latest(published: Published, name: str) -> OpenedHead | None:
 
 
 def _is_same(made: Built, parent: Assembly) -> bool:
-    """Return whether a version has the numbers of its parent and is as good."""
+    """Return whether a version has the coded numbers of its parent and is hardly better."""
     mine, theirs = made.head, parent.opened.head
-    as_good = [(c.id, c.accuracy) for c in mine.cuts] == [(c.id, c.accuracy) for c in theirs.cuts]
-    return as_good and {row.sha256 for row in mine.chunks} == {row.sha256 for row in theirs.chunks}
+    gain = max(cut.accuracy for cut in mine.cuts) - max(cut.accuracy for cut in theirs.cuts)
+    return gain < _GAIN and {row.sha256 for row in mine.chunks} == {row.sha256 for row in theirs.chunks}
 
 
 def _parent(published: Published, opened: OpenedHead, encoding: Encoding) -> Assembly | None:
