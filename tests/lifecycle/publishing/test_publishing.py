@@ -104,7 +104,10 @@ def test_a_further_version_keeps_the_grid_and_is_cheap_to_update(shelf: Path) ->
     assert third.head.parent is None
 
 
-def test_nothing_new_is_no_new_version_and_a_lost_key_is_not_replaced(shelf: Path, tmp_path: Path) -> None:
+def test_nothing_new_is_no_new_version_and_a_lost_key_is_not_replaced(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netgraft.lifecycle.publishing.delivery_root._AGAIN_RATE", 1e-12)
     library = Library(shelf / "library")
     first = publish(library, "kept", recipe=SHORT, fresh=True)
     again = publish(library, "kept", recipe=replace(SHORT, steps=1))
