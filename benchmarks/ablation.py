@@ -24,8 +24,8 @@ from benchmarks.raw import Raw, Row
 from benchmarks.tables import named, sample
 from netgraft.lifecycle.prepare import Prepared, prepare
 from netgraft.root import Cut, NestedRecipe, NestedTraining, Population, Recipe, Schedule, cut_architecture, to_network
-from netgraft.root.layers import size_bytes
 from netgraft.runtime import Architecture, Network
+from netgraft.runtime.layers import size_bytes
 from netgraft.runtime.model import finish, softmax
 from netgraft.seeds import child_seed
 from netgraft.tables import METRICS, Task

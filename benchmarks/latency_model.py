@@ -23,9 +23,9 @@ from netgraft.devices import Layer, latency_s, measure_this, open_session
 from netgraft.devices.measure import QUICK_BUDGET_S
 from netgraft.devices.this import machine_identity
 from netgraft.devices.timing import time_models
-from netgraft.root.layers import layers
 from netgraft.root.onnx import onnx_inputs, to_onnx
 from netgraft.runtime import Architecture, Column, Encoding, Model, Network, Output, Trees
+from netgraft.runtime.layers import layers
 from netgraft.runtime.network import tensor_shapes
 from netgraft.seeds import generator
 

@@ -33,10 +33,10 @@ from netgraft.lifecycle.problem import NetworkProblem
 from netgraft.lifecycle.space import network_space, restricted
 from netgraft.lifecycle.workers import Workers
 from netgraft.root import FINEST_BINS, Basis
-from netgraft.root.layers import size_bytes
 from netgraft.root.stack import fresh
 from netgraft.runtime import Architecture, Network
 from netgraft.runtime.encoding import Inputs
+from netgraft.runtime.layers import size_bytes
 from netgraft.runtime.model import finish, softmax
 from netgraft.search import BatchReport, Evaluation, Request
 from netgraft.tables import METRICS, Task

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.build import Recipe
 from netgraft.delivery.codec import compress
-from netgraft.delivery.container import MAGIC, join_sections, nesting, read_json, split_sections
+from netgraft.delivery.container import MAGIC, join_sections, split_sections
 from netgraft.delivery.head import MESSAGE, Head, unpack_head
+from netgraft.delivery.strict_json import nesting, read_json
 from netgraft.errors import ChunkError, DeliveryError, HeadError, TrustError
 
 EXAMPLES = Path(__file__).parents[1] / "delivery"
@@ -145,7 +146,7 @@ def test_sections_of_another_head_are_refused(made: Any, packed: bytes) -> None:
     [
         (b"[" * 100_000 + b"]" * 100_000, "a head must be nested at most 24 deep, got 100000"),
         (b'{"a":' * 30 + b"1" + b"}" * 30, "a head must be nested at most 24 deep, got 30"),
-        (b'{"name": 1, "name": 2}', "a head must name each key once, got one twice"),
+        (b'{"name": 1, "name": 2}', "a head must name each key once, got 'name' twice"),
         (b'{"a": NaN}', "a head must have finite numbers, got NaN"),
         (b'{"a": -Infinity}', "a head must have finite numbers, got -Infinity"),
         (b'{"a": 1e999}', "a head must have finite numbers, got 1e999"),
@@ -164,14 +165,14 @@ def test_hostile_json_is_refused(made: Any, packed: bytes, text: bytes, error: s
 
 def test_brackets_in_strings_are_no_nesting() -> None:
     assert nesting(b'{"a": "[[[[\\"[[", "b": ["\\\\", 1]}') == 2
-    assert read_json(b'{"a": "' + b"[" * 1_000 + b'"}') == {"a": "[" * 1_000}
+    assert read_json(b'{"a": "' + b"[" * 1_000 + b'"}', "a head", HeadError) == {"a": "[" * 1_000}
 
 
 @pytest.mark.parametrize("text", [b'\\"' * 500_000, b'"' + b'\\"' * 500_000, b'"\\' * 500_000, b'"' * 1_000_001])
 def test_strings_without_end_take_no_time(text: bytes) -> None:
     began_s = time.process_time()
     with pytest.raises(HeadError, match="a head must be JSON, got"):
-        read_json(text)
+        read_json(text, "a head", HeadError)
     assert time.process_time() - began_s < 2.0
 
 

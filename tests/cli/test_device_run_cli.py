@@ -151,7 +151,9 @@ def test_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
         port = server.address[1]
         words = ["device", "run", server.url, "energy", "--out", str(tmp_path / "out"), "--port", str(port)]
         assert main(words) == 2
-    assert f"a free port is required, got {port}: Address already in use" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"a free port is required, got {port}: Address already in use" in said
+    assert "started" not in said  # nothing is asked of a server before
 
 
 def test_second_device_on_one_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -782,7 +782,7 @@ def test_plan_that_is_no_json_is_refused(tmp_path: Path) -> None:
     servers.faults.append(lambda server, path, body: Reply(b"{", 9) if path.endswith("plan") else None)
     with device(tmp_path / "d", servers) as made:
         client = made.client()
-        with pytest.raises(DeliveryError, match="a plan in JSON is required, got something else"):
+        with pytest.raises(DeliveryError, match="a plan must be JSON, got"):
             made.client(planner=ServerPlanner(client.tiers), tiers=client.tiers).fetch()
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraft.delivery.figures import Figures
-from netgraft.delivery.situation import Situation, from_json, json_schema, parse_json, read
+from netgraft.delivery.situation import Situation, from_json, json_schema, read
 from netgraft.devices import Profile
 from netgraft.errors import SituationError
 
@@ -166,9 +166,9 @@ def test_this_machine_needs_the_part_that_measures(tmp_path: Path, monkeypatch: 
         ("a.toml", b"rate_bps = nan", "got nan"),
         ("a.toml", b'device = "missing.toml"', "a device must be a name or a TOML file that can be read"),
         ("a.toml", b"a = " + b"[" * 100_000, "a situation must be a TOML file"),
-        ("a.json", b"{", "a situation must be a JSON object, got text that is none"),
-        ("a.json", b'{"rate_bps": 1, "rate_bps": 2}', "a situation must have each key once, got 'rate_bps' twice"),
-        ("a.json", b"[" * 100_000, "a situation must be a JSON object"),
+        ("a.json", b"{", "a situation must be JSON, got"),
+        ("a.json", b'{"rate_bps": 1, "rate_bps": 2}', "a situation must name each key once, got 'rate_bps' twice"),
+        ("a.json", b"[" * 100_000, "a situation must be nested at most 24 deep, got 100000"),
         ("a.json", b" " * 8_000_001, "a situation's file must have at most 8000000 bytes"),
     ],
 )
@@ -182,12 +182,6 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes, te
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SituationError, match=r"got .*nothing.toml: No such file or directory"):
         read(tmp_path / "nothing.toml")
-
-
-def test_json_text_from_the_wire() -> None:
-    assert parse_json(b'{"memory_bytes": 5}') == Situation(memory_bytes=5)
-    with pytest.raises(SituationError, match="a situation must be a JSON object"):
-        parse_json(b"\xff")
 
 
 # --- the schema says the same as the reader

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from random_models import Shape, random_model
 from test_onnx import SHAPES
 
-from netgraft.root.layers import LayerShape, architecture_layers, layers, mean_leaf_depth, size_bytes
 from netgraft.runtime import Architecture, Encoding, Network, Trees
+from netgraft.runtime.layers import LayerShape, architecture_layers, layers, mean_leaf_depth, size_bytes
 
 
 @settings(max_examples=100, deadline=None)
@@ -31,7 +31,7 @@ def test_untrained_architecture_has_the_steps_of_its_network(shape: Shape, seed:
     (part,) = model.parts
     assert isinstance(part, Network)
     bins = part.tensors.get("bins")
-    assert architecture_layers(part.architecture, model.encoding, model.output.kind, bins) == layers(model)
+    assert architecture_layers(part.architecture, model.encoding.columns, model.output.kind, bins) == layers(model)
     assert size_bytes(part.architecture, model.encoding, bins, model.output.kind) == model.size_bytes
 
 
@@ -39,7 +39,7 @@ def test_steps_of_a_small_network_by_hand() -> None:
     architecture = Architecture(2, (), 1, "quantile", 4, 2, 4, (8,), 1, "relu", True)
     column = np.zeros(2, np.float32)
     encoding = Encoding(tuple(random_columns()), column, column + 1, column, column)
-    assert architecture_layers(architecture, encoding, "regression") == [
+    assert architecture_layers(architecture, encoding.columns, "regression") == [
         LayerShape("input", 1, 1, weights=4, weight_bytes=16, operations=4),
         LayerShape("input", 1, 1, weights=4, weight_bytes=16, operations=4),
         # edges 2 (4 + 1), bins 2, projection 8 x 2

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +28,7 @@ from netgraft.cli.connecting import (
 from netgraft.cli.output import note
 
 if TYPE_CHECKING:
+    from netgraft.delivery.answering import AnswerServer
     from netgraft.delivery.client import DeviceClient
     from netgraft.delivery.engine import Engine
 
@@ -113,15 +114,17 @@ def _run(engine: Engine, stop: threading.Event, *, port: int | None, poll_s: flo
     gave_up: list[Exception] = []
     follower = threading.Thread(target=_follow, args=(connect, engine, stop, poll_s, gave_up), daemon=True)
     before = signal.signal(signal.SIGTERM, _interrupt)
-    follower.start()
     try:
-        if port is None:
-            _answer_stdin(engine, stop)
-        else:
-            _answer_http(engine, stop, port)
+        with nullcontext() if port is None else _listening(engine, port) as server:
+            follower.start()
+            if server is None:
+                _answer_stdin(engine, stop)
+            else:
+                _answer_http(server, stop)
     finally:
         stop.set()
-        follower.join(timeout=_GOODBYE_S)
+        if follower.ident is not None:
+            follower.join(timeout=_GOODBYE_S)
         signal.signal(signal.SIGTERM, before)
     if gave_up:
         raise gave_up[0]
@@ -165,23 +168,30 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _answer_http(engine: Engine, stop: threading.Event, port: int) -> None:
-    """Answer on a port until the run ends."""
+def _listening(engine: Engine, port: int) -> AnswerServer:
+    """Return a server that has its port, before anything is fetched.
+
+    Raises:
+        OutputError: the port is taken.
+    """
     from netgraft.delivery.answering import AnswerServer
     from netgraft.errors import OutputError
 
     try:
-        server = AnswerServer(engine, port)
+        return AnswerServer(engine, port)
     except OSError as error:
         raise OutputError(f"a free port is required, got {port}: {error.strerror}") from error
-    with server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        typer.echo(server.url)
-        sys.stdout.flush()
-        try:
-            stop.wait()
-        finally:
-            server.shutdown()
+
+
+def _answer_http(server: AnswerServer, stop: threading.Event) -> None:
+    """Answer on a port until the run ends."""
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    typer.echo(server.url)
+    sys.stdout.flush()
+    try:
+        stop.wait()
+    finally:
+        server.shutdown()
 
 
 def _interrupt(*_: Any) -> None:

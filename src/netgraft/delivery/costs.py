@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netgraft.delivery.figures import Figures
 from netgraft.delivery.head import CutRow, Head
 from netgraft.delivery.situation import Situation
 from netgraft.errors import HeadError
 from netgraft.runtime.encoding import Column
+from netgraft.runtime.layers import OutputKind, architecture_layers
 from netgraft.runtime.nested import NestedShape
-from netgraft.runtime.network import Architecture, tensor_shapes
 
 if TYPE_CHECKING:
     from netgraft.devices import Layer, Profile
@@ -25,11 +27,6 @@ if TYPE_CHECKING:
 _NUMBER_BITS = 32
 _NUMBER_BYTES = 4
 _TIME_BITS = 64
-_ENCODING_NUMBERS = 4  # center, scale, low, high
-_OUTPUT_NUMBERS = {"regression": 5, "classification": 1}
-_SINE_OPERATIONS = 10
-#: Rough counts of additions and multiplications per value, those of `netgraft.root.layers`.
-_ACTIVATION_OPERATIONS = {"relu": 1, "silu": 10, "tanh": 10}
 
 
 def costs_of(situation: Situation, head: Head) -> Callable[[CutRow], tuple[float, float] | None] | None:
@@ -104,14 +101,6 @@ def feature_bits(head: Head, row: CutRow) -> int:
     return _NUMBER_BITS * (units + straight)
 
 
-def cut_layers(head: Head, depth: int, shell: int) -> tuple[Layer, ...]:
-    """Return the steps of a cut as it runs, those that `netgraft.root.layers` has; none for another kind of network."""
-    shape = _shape(head)
-    if shape is None:
-        return ()
-    return _cut_layers(shape, _columns(head), str(head.output["kind"]), depth, shell)
-
-
 def _columns(head: Head) -> tuple[Column, ...]:
     """Return the columns without their vocabularies, which cost nothing that is counted here."""
     return tuple(
@@ -123,11 +112,12 @@ def _columns(head: Head) -> tuple[Column, ...]:
 def _cut_layers(
     shape: NestedShape, columns: tuple[Column, ...], output: str, depth: int, shell: int
 ) -> tuple[Layer, ...]:
-    steps = [_input(column) for column in columns]
-    steps += _network(shape, shape.cut_architecture(depth, shell), output == "classification")
-    numbers, last = _OUTPUT_NUMBERS[output], steps[-1]
-    end = replace(last, weights=last.weights + numbers, weight_bytes=last.weight_bytes + _NUMBER_BYTES * numbers)
-    return (*steps[:-1], end)
+    from netgraft.devices import Layer
+
+    bins = np.array(shape.bins, np.int64) if shape.bins else None
+    kind: OutputKind = "classification" if output == "classification" else "regression"
+    steps = architecture_layers(shape.cut_architecture(depth, shell), columns, kind, bins)
+    return tuple(Layer(**vars(step)) for step in steps)
 
 
 def _shape(head: Head) -> NestedShape | None:
@@ -151,61 +141,3 @@ def _one_layer(parameters: int, operations: int) -> tuple[Layer, ...]:
     from netgraft.devices import Layer
 
     return (Layer("dense", 1, 1, weights=parameters, weight_bytes=_NUMBER_BYTES * parameters, operations=operations),)
-
-
-def _step(kind: str, inputs: int, outputs: int, *, weights: int = 0, operations: int = 0, held: int = 0) -> Layer:
-    from netgraft.devices import Layer
-
-    stored = _NUMBER_BYTES * weights
-    return Layer(kind, inputs, outputs, 1, weights, stored, operations, held=held)  # type: ignore[arg-type]
-
-
-def _input(column: Column) -> Layer:
-    features = len(column.numeric_features)
-    dated = column.kind == "datetime"
-    numbers = _ENCODING_NUMBERS * features
-    return _step(
-        "datetime" if dated else "input", 1, features, weights=numbers, operations=(8 if dated else 4) * features
-    )
-
-
-def _network(shape: NestedShape, a: Architecture, classifies: bool) -> list[Layer]:
-    """Return the steps from encoded features to outputs."""
-    import numpy as np
-
-    bins = np.array(shape.bins, np.int64) if shape.bins else None
-    numbers = {name: int(np.prod(size)) for name, size in tensor_shapes(a, bins).items()}
-    steps = _tokens(a, numbers)
-    straight = a.outputs if a.skip else 0
-    if a.skip:
-        own = numbers["skip"] + (0 if a.depth else numbers["head_bias"])
-        steps.append(_step("dense", a.tokens, a.outputs, weights=own, operations=(2 * a.tokens + 1) * a.outputs))
-    before = a.tokens
-    for layer, width in enumerate(a.widths, start=1):
-        own = numbers[f"weight_{layer}"] + numbers[f"bias_{layer}"]
-        steps.append(_step("dense", before, width, weights=own, operations=(2 * before + 1) * width, held=straight))
-        activating = width * _ACTIVATION_OPERATIONS[a.activation]
-        steps.append(_step("activation", width, width, operations=activating, held=straight))
-        before = width
-    if a.depth:
-        operations = (2 * before + 1) * a.outputs + straight
-        own = numbers["head"] + numbers["head_bias"]
-        steps.append(_step("dense", before, a.outputs, weights=own, operations=operations, held=straight))
-    if classifies:
-        steps.append(_step("softmax", a.outputs, a.outputs, operations=12 * a.outputs))
-    return steps
-
-
-def _tokens(a: Architecture, numbers: dict[str, int]) -> list[Layer]:
-    """Return the steps from encoded features to the inputs of the first layer."""
-    steps = []
-    if "projection" in numbers:
-        total = numbers["projection"] // a.token
-        own = sum(numbers.get(name, 0) for name in ("edges", "frequencies", "bins", "projection"))
-        each = (_SINE_OPERATIONS if a.basis == "periodic" else 2) + 2 * a.token
-        held = len(a.slots)
-        steps.append(_step("piecewise", total, a.numeric * a.token, weights=own, operations=total * each, held=held))
-    if a.slots:
-        q, held = len(a.slots), a.numeric * a.token
-        steps.append(_step("embedding", q, q * a.category, weights=numbers["categories"], held=held))
-    return steps

@@ -1,10 +1,9 @@
-"""Forward error correction: Reed-Solomon code words over GF(256), interleaved, in NumPy.
+"""Forward error correction: Reed-Solomon code words, interleaved, and which code suits a link.
 
-The code is that of Reed and Solomon 1960 with the field polynomial 0x11d and the roots 1, 2, 4, ... (what the package
-reedsolo has by default), shortened so that all words of a block are equally long. Decoding is Berlekamp-Massey with
-erasures, Chien search and Forney's formula (Blahut 1983, "Theory and Practice of Error Control Codes", chapter 7), for
-all damaged words at once. Words are sent column by column: a burst of b bytes hits each of w words about b / w times.
-Sizes are known to the reader (a head states them), so nothing but code words is sent.
+The words are those of the package reedsolo (extra ``codec``), with its field polynomial 0x11d and roots 1, 2, 4, ...,
+shortened so that all words of a block are equally long. Choosing a code needs no package. Words are sent column by
+column: a burst of b bytes hits each of w words about b / w times. Sizes are known to the reader (a head states them),
+so nothing but code words is sent.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.delivery.galois import BYTES, Bytes, evaluated, inverse, parities, power, product, products
 from netgraft.errors import ChunkError
+
+_LONGEST = 255
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ReedSolomon:
         Raises:
             ChunkError: a word has no data, no parity or more than 255 bytes.
         """
-        if not 0 < self.data < self.length <= BYTES - 1:
+        if not 0 < self.data < self.length <= _LONGEST:
             raise ChunkError(f"a code must have 0 < data < length <= 255, got RS({self.length}, {self.data})")
 
     @property
@@ -64,8 +65,9 @@ class ReedSolomon:
         each = -(-len(data) // words)
         padded = np.zeros(words * each, np.uint8)
         padded[: len(data)] = np.frombuffer(data, np.uint8)
-        rows = padded.reshape(words, each).T  # [each, words]
-        return np.concatenate([rows, parities(rows, self.parity)]).tobytes()
+        coder = _coder(self.parity)
+        coded = [np.frombuffer(bytes(coder.encode(row.tobytes())), np.uint8) for row in padded.reshape(words, each)]
+        return np.stack(coded, axis=1).tobytes()  # [each + parity, words]
 
     def decode(self, data: bytes, size: int, *, erased: NDArray[np.bool_] | None = None) -> bytes:
         """Return the ``size`` bytes that were encoded.
@@ -86,8 +88,11 @@ class ReedSolomon:
         words = self.words(size)
         came = np.frombuffer(data, np.uint8).reshape(-1, words)  # [symbols, words]
         lost = np.zeros(came.shape, np.bool_) if erased is None else np.asarray(erased, np.bool_).reshape(came.shape)
-        mended = _mended(came, lost, self.parity)
-        return mended[: len(came) - self.parity].T.tobytes()[:size]
+        mended = [_mended(_coder(self.parity), came[:, word], lost[:, word]) for word in range(words)]
+        if beyond := mended.count(None):
+            text = f"at most {self.parity // 2} wrong bytes a word are required, or {self.parity} missing ones"
+            raise ChunkError(f"{text}, got more in {beyond} words")
+        return b"".join(word for word in mended if word is not None)[:size]
 
     def failure_probability(self, bit_error_rate: float, size: int) -> float:
         """Return the probability that ``size`` bytes are beyond repair after independent bit errors (binomial)."""
@@ -151,89 +156,19 @@ def _terms(symbols: int, wrong: float, count: int, ratio: Callable[[int], float]
     return total
 
 
-def _mended(came: Bytes, lost: NDArray[np.bool_], parity: int) -> Bytes:
-    """Return the words [symbols, words] with all errors corrected; only damaged words cost more than a check.
+@functools.cache
+def _coder(parity: int) -> Any:
+    """Return the coder of words with so many parity bytes."""
+    import reedsolo
 
-    Raises:
-        ChunkError: a word is beyond repair.
-    """
-    came = np.where(lost, np.uint8(0), came)
-    syndromes = evaluated(came[::-1], parity, 1)  # [parity, words]
-    damaged = np.flatnonzero(syndromes.any(axis=0))
-    if not len(damaged):
-        return came
-    missing = lost[:, damaged]
-    fixed = _corrected(came[:, damaged], missing, syndromes[:, damaged])
-    beyond = evaluated(fixed[::-1], parity, 1).any(axis=0) | (missing.sum(axis=0) > parity)
-    if beyond.any():
-        text = f"at most {parity // 2} wrong bytes a word are required, or {parity} missing ones"
-        raise ChunkError(f"{text}, got more in {np.count_nonzero(beyond)} words")
-    came[:, damaged] = fixed
-    return came
+    return reedsolo.RSCodec(parity)
 
 
-def _corrected(came: Bytes, lost: NDArray[np.bool_], syndromes: Bytes) -> Bytes:
-    """Return words without the errors that their syndromes tell of; nonsense where there are too many.
+def _mended(coder: Any, came: NDArray[np.uint8], lost: NDArray[np.bool_]) -> bytes | None:
+    """Return the data of a word [symbols], None where it is beyond repair."""
+    import reedsolo
 
-    Args:
-        came: [symbols, words], highest coefficient first.
-        lost: [symbols, words], which symbols are known to be missing.
-        syndromes: [parity, words].
-    """
-    parity, symbols = len(syndromes), len(came)
-    locator = _locator(syndromes, _erasures(lost[::-1], parity), np.minimum(lost.sum(axis=0), parity))
-    evaluator = products(syndromes, locator)[:parity]
-    derivative = locator[1:].copy()
-    derivative[1::2] = 0
-    # a symbol whose place is X is wrong where lambda(1/X) = 0, by X * omega(1/X) / lambda'(1/X)
-    root, slope, value = (evaluated(p, symbols, -1) for p in (locator, derivative, evaluator))  # [symbols, words]
-    wrong = (root == 0) & (slope != 0)
-    size = product(product(power(np.arange(symbols))[:, None], value), inverse(np.where(slope, slope, np.uint8(1))))
-    return came ^ np.where(wrong, size, np.uint8(0))[::-1]
-
-
-def _erasures(lost: NDArray[np.bool_], parity: int) -> Bytes:
-    """Return the polynomial that is 0 at one over the place of each lost symbol, of at most ``parity``.
-
-    Args:
-        lost: [symbols, words], lowest place first.
-        parity: the most there can be.
-
-    Returns:
-        Its coefficients, the lowest first, [parity + 1, words].
-    """
-    made = np.zeros((parity + 1, lost.shape[1]), np.uint8)
-    made[0] = 1
-    counted = np.cumsum(lost, axis=0)
-    for place in np.flatnonzero(lost.any(axis=1)):
-        shifted = np.zeros_like(made)
-        shifted[1:] = product(made[:-1], power(np.array([place])))
-        made ^= np.where(lost[place] & (counted[place] <= parity), shifted, np.uint8(0))
-    return made
-
-
-def _locator(syndromes: Bytes, erasures: Bytes, known: NDArray[np.int64]) -> Bytes:
-    """Return the polynomial that is 0 at one over the place of each error and erasure (Berlekamp-Massey).
-
-    Args:
-        syndromes: [parity, words].
-        erasures: what is known of it from the start, [parity + 1, words].
-        known: erasures of each word, [words].
-
-    Returns:
-        Its coefficients, the lowest first, [parity + 1, words].
-    """
-    locator, before, length = erasures.copy(), erasures.copy(), known.copy()
-    for step in range(len(syndromes)):
-        terms = product(locator[: step + 1], syndromes[step::-1])
-        discrepancy = np.bitwise_xor.reduce(terms, axis=0)  # [words]
-        active = step >= known
-        changed = active & (discrepancy != 0)
-        longer = changed & (2 * length <= step + known)
-        shifted = np.zeros_like(before)
-        shifted[1:] = before[:-1]
-        scaled = product(locator, inverse(np.where(discrepancy, discrepancy, np.uint8(1)))[None])
-        locator = np.where(changed, locator ^ product(shifted, discrepancy[None]), locator)
-        before = np.where(longer, scaled, np.where(active, shifted, before))
-        length = np.where(longer, step + 1 + known - length, length)
-    return locator
+    try:
+        return bytes(coder.decode(came.tobytes(), erase_pos=np.flatnonzero(lost).tolist())[0])
+    except reedsolo.ReedSolomonError:
+        return None

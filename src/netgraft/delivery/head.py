@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from netgraft.delivery.arrays import array_layout, join_arrays, split_arrays
 from netgraft.delivery.chunk import ChunkRow, check_bytes
 from netgraft.delivery.codec import compress, expand, stated_bytes
-from netgraft.delivery.container import DOCUMENT_BYTES, join_sections, read_json, split_sections
+from netgraft.delivery.container import DOCUMENT_BYTES, join_sections, split_sections
+from netgraft.delivery.strict_json import read_json
 from netgraft.delivery.trust import Signature, SigningKey
 from netgraft.errors import ChunkError, HeadError, ModelError, TrustError
 from netgraft.records import canonical_json, sha256_hex
@@ -242,7 +243,7 @@ def pack_head(head: Head, arrays: Mapping[str, NDArray[Any]], first: bytes, keys
         HeadError: the head says what cannot be, or does not fit the arrays or the first chunk.
     """
     text = json.dumps(head.to_document(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    _open(read_json(text), arrays_section := pack_arrays(head, arrays)[0], first, "")
+    _open(read_json(text, "a head", HeadError), arrays_section := pack_arrays(head, arrays)[0], first, "")
     document = compress(text)
     signatures = [key.sign(MESSAGE + document).to_json() for key in keys]
     return join_sections([document, arrays_section, first, canonical_json(signatures, indent=None).encode()])
@@ -262,7 +263,7 @@ def unpack_head(data: bytes, verify: Callable[[bytes, Sequence[Signature]], None
     document, arrays, first, signatures = split_sections(data)
     verify(MESSAGE + document, _signatures(signatures))
     text = _expand_document(document)
-    return _open(read_json(text), arrays, first, sha256_hex(document))
+    return _open(read_json(text, "a head", HeadError), arrays, first, sha256_hex(document))
 
 
 def identity(data: bytes) -> str:
@@ -280,7 +281,7 @@ def _signatures(data: bytes) -> list[Signature]:
     Raises:
         HeadError: they are malformed or too many.
     """
-    value = read_json(data)
+    value = read_json(data, "a head", HeadError)
     if not isinstance(value, list) or not 1 <= len(value) <= _MOST_SIGNATURES:
         raise HeadError(f"a head must have 1 to {_MOST_SIGNATURES} signatures, got another number or none")
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from netgraft.delivery.fields import Items, Number, Table, Text, shown
+from netgraft.delivery.strict_json import read_json
 from netgraft.errors import ChunkError, SituationError
 from netgraft.records import sha256_hex
 
@@ -132,23 +132,7 @@ _PLAN_KEYS = ("situation", "held", "version", "live")
 
 def _object(body: bytes, what: str) -> dict[str, Any]:
     """Return the JSON object in a body."""
-    try:
-        value = json.loads(body, object_pairs_hook=_once, parse_constant=_not_finite)
-    except SituationError:
-        raise
-    except (ValueError, RecursionError) as failure:
-        raise SituationError(f"{what} must be a JSON object, got text that is none: {str(failure)[:200]}") from failure
+    value = read_json(body, what, SituationError)
     if not isinstance(value, dict):
         raise SituationError(f"{what} must be a JSON object, got {shown(value)}")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise SituationError(f"each key of a JSON object must be there once, got {len(pairs) - len(made)} twice")
-    return made
-
-
-def _not_finite(text: str) -> Any:
-    raise SituationError(f"numbers must be finite, got {text}")

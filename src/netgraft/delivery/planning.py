@@ -14,6 +14,7 @@ from netgraft.delivery.installing import slot_bytes
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.planner import plan
 from netgraft.delivery.situation import Situation
+from netgraft.delivery.strict_json import read_json
 from netgraft.delivery.tiers import Tiers
 from netgraft.errors import BudgetError, DeliveryError
 
@@ -97,10 +98,7 @@ def _read(data: bytes, head: Head) -> Plan:
     Raises:
         DeliveryError: it is none for this version.
     """
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DeliveryError("a plan in JSON is required, got something else") from error
+    value = read_json(data, "a plan", DeliveryError)
     if not isinstance(value, dict) or value.get("version") != head.version:
         raise DeliveryError(f"a plan for version {head.version} is required, got one for another")
     return Plan.from_json({key: entry for key, entry in value.items() if key not in _BESIDE})

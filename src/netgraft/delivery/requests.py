@@ -124,12 +124,13 @@ def stamp(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float) -> Answer:
 
 
 def ready(shelf: Shelf) -> Answer:
-    """Answer whether what is published can be read.
+    """Answer whether devices can be served: what is published can be read, and there is a trust document.
 
     Raises:
-        DeliveryError: it cannot.
+        DeliveryError: they cannot.
     """
     shelf.published.check()
+    shelf.published.trust()
     return _json({"ready": True, "why": "what is published can be read"})
 
 

@@ -51,16 +51,6 @@ def whole_number(value: Mapping[str, Any], key: str, kind: type[TrustError | Hea
     return found
 
 
-def read_json(data: bytes, most: int, what: str, kind: type[TrustError | HeadError]) -> Any:
-    """Return the JSON value of bytes of a limited size."""
-    if len(data) > most:
-        raise kind(f"{what} of at most {most} bytes is required, got {len(data)}")
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise kind(f"{what} must be JSON, got something else") from error
-
-
 def signed_bytes(text: str) -> bytes:
     """Return a text's bytes; what is no Unicode text was never signed."""
     return text.encode(errors="replace")

@@ -12,7 +12,6 @@ figures when the file is read.
 from __future__ import annotations
 
 import functools
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -22,6 +21,7 @@ from typing import Any
 
 from netgraft.delivery.fields import Field, Items, Number, Table, Text
 from netgraft.delivery.figures import FORMATS, Figures, figures_table
+from netgraft.delivery.strict_json import read_json
 from netgraft.errors import NetgraftError, SituationError, unknown_name
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -105,15 +105,6 @@ def from_json(value: Any, *, folder: Path | None = None) -> Situation:
     return Situation(**_table().read(value, "a situation"))
 
 
-def parse_json(text: str | bytes) -> Situation:
-    """Return the situation in a JSON text from the wire.
-
-    Raises:
-        SituationError: the text is no JSON object, a key is unknown or named twice, or a value is out of range.
-    """
-    return from_json(_parsed_json(text))
-
-
 def read(path: Path) -> Situation:
     """Return the situation in a file of the device itself: JSON where its name ends in ``.json``, else TOML.
 
@@ -123,13 +114,14 @@ def read(path: Path) -> Situation:
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_FILE_BYTES + 1)
-        text = data.decode()
+        data.decode()
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8 text"
         raise SituationError(f"a situation must be a TOML or JSON file that can be read, got {path}: {why}") from error
     if len(data) > _MOST_FILE_BYTES:
         raise SituationError(f"a situation's file must have at most {_MOST_FILE_BYTES} bytes, got more in {path}")
-    value = _parsed_json(text) if path.suffix.lower() == ".json" else _parsed_toml(text)
+    is_json = path.suffix.lower() == ".json"
+    value = read_json(data, "a situation", SituationError) if is_json else _parsed_toml(data.decode())
     return from_json(value, folder=path.parent)
 
 
@@ -212,25 +204,6 @@ def _in_calendar(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
-
-
-def _parsed_json(text: str | bytes) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, SituationError):
-            raise
-        raise SituationError(f"a situation must be a JSON object, got text that is none: {error}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs of a JSON object; a key that is there twice would mean one thing here and another elsewhere."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise SituationError(f"a situation must have each key once, got {twice[:64]!r} twice")
-    return made
 
 
 def _parsed_toml(text: str) -> Any:

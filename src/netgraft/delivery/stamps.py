@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from netgraft.delivery.keys import SigningKey
-from netgraft.delivery.signed import FORMAT, HEX_32, Signed, json_text, read_json, shown, signed_bytes, whole_number
+from netgraft.delivery.signed import FORMAT, HEX_32, Signed, json_text, shown, signed_bytes, whole_number
+from netgraft.delivery.strict_json import read_json
 from netgraft.errors import HeadError
 
 MOST_STAMP_BYTES = 16_384
@@ -74,4 +75,4 @@ def read_stamp(signed: Signed) -> Stamp:
     Raises:
         HeadError: it is none.
     """
-    return Stamp.from_json(read_json(signed_bytes(signed.text), MOST_STAMP_BYTES, "a stamp", HeadError))
+    return Stamp.from_json(read_json(signed_bytes(signed.text), "a stamp", HeadError, most_bytes=MOST_STAMP_BYTES))

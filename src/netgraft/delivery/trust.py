@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netgraft.delivery.keys import PublicKey, Signature, SigningKey
-from netgraft.delivery.signed import MOST_SIGNATURES, Signed, read_json, shown, signed_bytes
+from netgraft.delivery.signed import MOST_SIGNATURES, Signed, shown, signed_bytes
 from netgraft.delivery.stamps import MOST_STAMP_BYTES, STAMP_MESSAGE, Stamp, read_stamp, sign_stamp
+from netgraft.delivery.strict_json import read_json
 from netgraft.delivery.trust_document import (
     MOST_TRUST_BYTES,
     TRUST_MESSAGE,
@@ -172,7 +173,7 @@ def accept_stamp(state: TrustState, data: bytes, *, name: str, now_s: int) -> tu
         TrustError: it is forged, or no trust document was accepted yet.
         HeadError: it is of another model, replayed, rolled back or has expired.
     """
-    signed = Signed.from_json(read_json(data, MOST_STAMP_BYTES, "a stamp", HeadError))
+    signed = Signed.from_json(read_json(data, "a stamp", HeadError, most_bytes=MOST_STAMP_BYTES))
     _trusted(state).check("online", STAMP_MESSAGE + signed_bytes(signed.text), signed.signatures)
     stamp = read_stamp(signed)
     if stamp.name != name:

@@ -13,11 +13,11 @@ from netgraft.delivery.signed import (
     MOST_SIGNATURES,
     Signed,
     json_text,
-    read_json,
     shown,
     signed_bytes,
     whole_number,
 )
+from netgraft.delivery.strict_json import read_json
 from netgraft.errors import TrustError
 
 ROLES = ("root", "publisher", "online")
@@ -161,7 +161,7 @@ def read_chain(data: bytes) -> tuple[tuple[Signed, TrustDocument], ...]:
     Raises:
         TrustError: it is damaged, too long or empty.
     """
-    value = read_json(data, MOST_TRUST_BYTES, "a trust chain", TrustError)
+    value = read_json(data, "a trust chain", TrustError, most_bytes=MOST_TRUST_BYTES)
     entries = value.get("trust") if isinstance(value, dict) and value.get("format") == FORMAT else None
     if not isinstance(entries, list) or not entries:
         raise TrustError(f"a trust chain of format {FORMAT} with a document is required, got none")
@@ -206,7 +206,7 @@ def check_next(old: TrustDocument, new: TrustDocument, signed: Signed) -> None:
 
 def _document_of(signed: Signed) -> TrustDocument:
     return TrustDocument.from_json(
-        read_json(signed_bytes(signed.text), MOST_TRUST_BYTES, "a trust document", TrustError)
+        read_json(signed_bytes(signed.text), "a trust document", TrustError, most_bytes=MOST_TRUST_BYTES)
     )
 
 

@@ -15,9 +15,9 @@ from netgraft.lifecycle.prepare import Prepared
 from netgraft.lifecycle.teacher import Reference
 from netgraft.root import Cut
 from netgraft.root.calibration import blend, conformal_half_width, fit_temperature
-from netgraft.root.layers import layers
 from netgraft.runtime import Model, Network, Trees
 from netgraft.runtime.encoding import FloatArray
+from netgraft.runtime.layers import layers
 from netgraft.runtime.model import Part, TablePart, finish, softmax, table_part
 from netgraft.search import Evaluation
 from netgraft.tables import Rows

@@ -36,8 +36,8 @@ from netgraft.root import (
     to_network,
     validation_outputs,
 )
-from netgraft.root.layers import architecture_layers, size_bytes
 from netgraft.runtime import Network
+from netgraft.runtime.layers import architecture_layers, size_bytes
 from netgraft.search import Archive, Genes, MixedSpace, Outcome, Request, non_dominated
 from netgraft.seeds import child_seed
 
@@ -143,7 +143,8 @@ class NetworkProblem:
         bins = self._bins(architecture)
         kind = self.prepared.output.kind
         layers = [
-            Layer(**vars(shape)) for shape in architecture_layers(architecture, self.prepared.encoding, kind, bins)
+            Layer(**vars(shape))
+            for shape in architecture_layers(architecture, self.prepared.encoding.columns, kind, bins)
         ]
         size = size_bytes(architecture, self.prepared.encoding, bins, kind)
         return {name: item.value for name, item in cost(layers, self.profile, size).items()}

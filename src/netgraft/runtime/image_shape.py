@@ -31,6 +31,7 @@ from netgraft.runtime.image import (
     stem,
     tensor_shapes,
 )
+from netgraft.runtime.leaving import leave_early
 from netgraft.runtime.nested import MOST_NUMBERS, REGION_NUMBERS, Cost, Region
 
 _MOST_BLOCKS = 64
@@ -235,20 +236,13 @@ def exits(
     """
     a = shape.cut_architecture(depth, shell)
     own = _sliced(tensors, tensor_shapes(a, tuple(range(depth + 1))))
-    outputs = np.zeros((len(inputs), a.outputs), np.float32)
-    left = np.full(len(inputs), depth, np.int64)
-    rows = np.arange(len(inputs))
-    hidden = stem(a, own, images_of(a, inputs.numeric))
-    for exit_ in range(depth + 1):
-        if not len(rows):
-            break
-        if exit_:
-            hidden = block(a, own, exit_, hidden)
-        made = head(a, own, exit_, hidden)
-        leaves = np.ones(len(rows), bool) if exit_ == depth else np.asarray(confidence(made), bool)
-        outputs[rows[leaves]], left[rows[leaves]] = made[leaves], exit_
-        rows, hidden = rows[~leaves], [piece[~leaves] for piece in hidden]
-    return outputs, left
+    return leave_early(
+        stem(a, own, images_of(a, inputs.numeric)),
+        depths=range(depth + 1),
+        advance=lambda state, index: block(a, own, index, list(state)),
+        answer=lambda state, index: head(a, own, index, list(state)),
+        confidence=confidence,
+    )
 
 
 def cost(shape: ImageShape, depth: int, shell: int) -> Cost:

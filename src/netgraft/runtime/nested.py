@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from netgraft.errors import ModelError
 from netgraft.runtime.encoding import FloatArray, Inputs
+from netgraft.runtime.leaving import leave_early
 from netgraft.runtime.model import Network
 from netgraft.runtime.network import Architecture, Tensors, activate, tensor_shapes, tokens
 
@@ -302,20 +303,14 @@ def exits(
         ModelError: there is no such depth or shell.
     """
     a = shape.cut_architecture(depth, shell)
-    outputs = np.zeros((len(inputs), a.outputs), np.float32)
-    left = np.full(len(inputs), depth, np.int64)
-    rows = np.arange(len(inputs))
-    first = hidden = tokens(a, tensors, inputs)
-    for exit_ in range(depth + 1):
-        if exit_:
-            hidden = _layer(a, tensors, hidden, exit_)
-        if exit_ < shape.least_depth or not len(rows):
-            continue
-        made = _exit(tensors, first, hidden, exit_)
-        leaves = np.ones(len(rows), bool) if exit_ == depth else np.asarray(confidence(made), bool)
-        outputs[rows[leaves]], left[rows[leaves]] = made[leaves], exit_
-        rows, first, hidden = rows[~leaves], first[~leaves], hidden[~leaves]
-    return outputs, left
+    first = tokens(a, tensors, inputs)
+    return leave_early(
+        (first, first),
+        depths=range(shape.least_depth, depth + 1),
+        advance=lambda state, layer: (state[0], _layer(a, tensors, state[1], layer)),
+        answer=lambda state, layer: _exit(tensors, state[0], state[1], layer),
+        confidence=confidence,
+    )
 
 
 def _layer(a: Architecture, tensors: Tensors, hidden: FloatArray, layer: int) -> FloatArray:

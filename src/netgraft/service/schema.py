@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from netgraft.delivery import incoming, situation
+from netgraft.delivery import incoming, planned, situation
 
 HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAME = {"type": "string", "minLength": 1}
-_NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"type": "null"}]}
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -90,33 +89,10 @@ _REFUSALS = {
 
 
 def _plan() -> dict[str, Any]:
-    whole = {"type": "integer", "minimum": 0}
-    either = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-    decision = {"enum": ["device", "split", "server", "stay"]}
-    alternative = _object(
-        {"decision": decision, "cut": either, "accuracy": _NUMBER_OR_NONE, "download_bytes": whole}
-        | {"why": {"type": "string"}}
-    )
-    return _object(
-        {
-            "decision": decision,
-            "cut": either,
-            "chunks": {"type": "array", "items": whole, "description": "places in the head's table, in order"},
-            "delta": {"anyOf": [whole, {"type": "null"}], "description": "place in the head's table of deltas"},
-            "download_bytes": whole,
-            "wire_bytes": {"type": "number", "minimum": 0},
-            "download_s": _NUMBER_OR_NONE,
-            "latency_s": _NUMBER_OR_NONE,
-            "energy_j": _NUMBER_OR_NONE,
-            "upload_bits": whole,
-            "accuracy": _NUMBER_OR_NONE,
-            "reason": {"type": "string"},
-            "alternatives": _list(alternative),
-            "head": HASH,
-            "version": {"type": "integer", "minimum": 1},
-            "chunks_url": {"type": "string"},
-        }
-    )
+    """Return the schema of a plan with what the answer says beside it."""
+    beside = {"head": HASH, "version": {"type": "integer", "minimum": 1}, "chunks_url": {"type": "string"}}
+    schema = copy.deepcopy(planned.plan_schema())
+    return schema | {"properties": schema["properties"] | beside, "required": [*schema["required"], *beside]}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,16 @@ equal. The bytes of all layers sum to the size of the model as stored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.runtime import Architecture, Column, Encoding, Model, Network, Trees
-from netgraft.runtime.model import table_part
-from netgraft.runtime.network import tensor_shapes
+from netgraft.runtime.encoding import Column, Encoding
+from netgraft.runtime.model import Model, Network, Trees, table_part
+from netgraft.runtime.network import Architecture, tensor_shapes
 
 OutputKind = Literal["regression", "classification"]
 StepKind = Literal["input", "datetime", "piecewise", "embedding", "dense", "activation", "softmax", "mean", "trees"]
@@ -57,7 +58,7 @@ class LayerShape:
 
 def layers(model: Model) -> list[LayerShape]:
     """Return the steps of a model in the order in which they run."""
-    made = _inputs(model.encoding)
+    made = _inputs(model.encoding.columns)
     classes = model.output.outputs
     encoded = len(model.encoding.numeric_features) + len(model.encoding.cardinalities)
     for i, part in enumerate(model.parts):
@@ -72,17 +73,20 @@ def layers(model: Model) -> list[LayerShape]:
 
 
 def architecture_layers(
-    architecture: Architecture, encoding: Encoding, output_kind: OutputKind, bins: NDArray[np.integer] | None = None
+    architecture: Architecture,
+    columns: Sequence[Column],
+    output_kind: OutputKind,
+    bins: NDArray[np.integer] | None = None,
 ) -> list[LayerShape]:
     """Return the steps of a model of one network of this architecture.
 
     Args:
         architecture: the network.
-        encoding: the encoding of its inputs.
+        columns: its raw inputs; their vocabularies are not looked at.
         output_kind: regression or classification.
         bins: int [d] bins per feature; each feature has ``architecture.bins`` of them if not given.
     """
-    made = _inputs(encoding) + _network(architecture, output_kind, bins)
+    made = _inputs(columns) + _network(architecture, output_kind, bins)
     return _ended(made, _OUTPUT_NUMBERS[output_kind], 0)
 
 
@@ -100,9 +104,9 @@ def _stored(kind: StepKind, inputs: int, outputs: int, weights: int, operations:
     return LayerShape(kind, inputs, outputs, rows, weights, _NUMBER_BYTES * weights, operations)
 
 
-def _inputs(encoding: Encoding) -> list[LayerShape]:
+def _inputs(columns: Sequence[Column]) -> list[LayerShape]:
     """Return one step per raw column."""
-    return [_input(column) for column in encoding.columns]
+    return [_input(column) for column in columns]
 
 
 def _input(column: Column) -> LayerShape:
