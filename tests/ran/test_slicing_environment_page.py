@@ -13,7 +13,7 @@ def test_examples_run() -> None:
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, PAGE.name, "exec"), names)  # noqa: S102
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     equal, by_demand = (
         names["mean_reward"](policy) for policy in (lambda env, kpis: names["shares"], names["by_demand"])
     )  # type: ignore[operator]

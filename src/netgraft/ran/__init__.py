@@ -8,6 +8,7 @@ from netgraft.ran.presets import preset, presets, read_scenario
 from netgraft.ran.scenario import Scenario, Slice
 from netgraft.ran.simulator import Simulator
 from netgraft.ran.slicing_env import SlicingEnv
+from netgraft.ran.user_rate import user_rates
 from netgraft.ran.vector import VectorSlicing
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "preset",
     "presets",
     "read_scenario",
+    "user_rates",
 ]
