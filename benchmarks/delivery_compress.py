@@ -1,4 +1,4 @@
-"""Ways to make a trained image root smaller: pruning, quantisers, bits per layer by search."""
+"""Ways to make a trained image root smaller, beside pruning: quantisers, bits per layer by search."""
 
 from __future__ import annotations
 
@@ -6,53 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from benchmarks.delivery_forms import Coded, Codes, is_coded
-from netgraft.root.image import ImageRoot
-from netgraft.root.image.network import head, states, to_runtime, to_torch
-from netgraft.runtime import Inputs
-from netgraft.runtime.image import images_of
 
 Array = NDArray[Any]
 _ROUNDS = 25
-_BATCH = 256
-
-
-def magnitude(root: ImageRoot) -> dict[str, Array]:
-    """Return the importance of every weight: its magnitude (Han et al. 2016, "Deep Compression", section 2)."""
-    return {name: np.abs(value) for name, value in root.tensors.items() if is_coded(name)}
-
-
-def gradient(root: ImageRoot, inputs: Inputs, labels: Array, batches: int = 4) -> dict[str, Array]:
-    """Return the importance of every weight: the squared change of the loss without it, to the first order.
-
-    Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning", eq. (8).
-    """
-    shape = root.shape
-    parameters = {name: value.requires_grad_() for name, value in to_torch(root.tensors).items()}
-    images = torch.from_numpy(images_of(shape.architecture, inputs.numeric)).permute(0, 3, 1, 2)
-    found = {name: torch.zeros_like(value) for name, value in parameters.items() if is_coded(name)}
-    for taken in torch.split(torch.arange(min(len(images), batches * _BATCH)), _BATCH):
-        made = states(shape, parameters, images[taken], shape.shells - 1)[-1]
-        loss = functional.cross_entropy(head(shape, parameters, made, shape.depth), torch.from_numpy(labels)[taken])
-        loss.backward()
-        for name in found:
-            value = parameters[name]
-            if value.grad is not None:
-                found[name] += (value.detach() * value.grad) ** 2
-                value.grad = None
-    return to_runtime(found)
-
-
-def kept_by(importance: Mapping[str, Array], share: float) -> dict[str, Array]:
-    """Return masks that keep the most important share of all weights together."""
-    every = np.concatenate([value.ravel() for value in importance.values()])
-    count = max(1, round(share * len(every)))
-    least = np.partition(every, len(every) - count)[len(every) - count]
-    return {name: value >= least for name, value in importance.items()}
 
 
 def uniform(value: Array, bits: int) -> Coded:

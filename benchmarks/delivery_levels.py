@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from benchmarks.delivery_compress import codebook, gradient, kept_by, magnitude, quantised, searched_bits, uniform
+from benchmarks.delivery_compress import codebook, quantised, searched_bits, uniform
 from benchmarks.delivery_forms import Chunked, Codes, Floats, Planes, is_coded
 from benchmarks.raw import Row
 from netgraft.delivery.codec import compress
 from netgraft.root.bits import Bits
 from netgraft.root.image import ImageRecipe, ImageRoot, Images, image_shape, images_named, outputs_of, train
 from netgraft.root.image.network import sort_groups
+from netgraft.root.image.pruning import gradient, magnitude, most_important, trained_without
 from netgraft.runtime import Inputs
 from netgraft.runtime.grid import fit_grid, quantise
 from netgraft.runtime.image import ImageNetwork
@@ -155,10 +156,7 @@ class Study:
         recipe = self._recipe(
             nested=False, apart=True, epochs=self.setup.again, learning_rate=self.setup.learning_rate / 10
         )
-        pruned = {name: value * kept.get(name, 1) for name, value in self.ordinary.tensors.items()}
-        masks = {name: mask.astype(np.float32) for name, mask in kept.items()}
-        seed = child_seed(self.seed, "again")
-        return train(self.ordinary.shape, self.images, recipe, seed=seed, start=pruned, kept=masks)
+        return trained_without(self.ordinary, self.images, kept, recipe=recipe, seed=child_seed(self.seed, "again"))
 
     @property
     def root_bytes(self) -> int:
@@ -223,7 +221,7 @@ def parameter_points(study: Study) -> Iterator[Point]:
     for method, importance in (("magnitude", magnitude(alone)), ("gradient", gradient(root, *rows))):
         chosen = {name: value for name, value in importance.items() if name in own}
         for share in study.setup.shares:
-            kept = kept_by(chosen, share)
+            kept = most_important(chosen, share)
             pruned = {name: value * kept.get(name, 1) for name, value in own.items()}
             again = study.trained_again(kept)
             tensors = {name: again.tensors[name] for name in own}

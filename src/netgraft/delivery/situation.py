@@ -11,6 +11,7 @@ figures when the file is read.
 
 from __future__ import annotations
 
+import math
 import functools
 import tomllib
 from collections.abc import Mapping
@@ -79,6 +80,15 @@ class Situation:
     codecs: tuple[str, ...] | None = None
     formats: tuple[str, ...] | None = None
     held: tuple[str, ...] = ()
+
+    @property
+    def most_bytes(self) -> float:
+        """Return the bytes a model may have by storage, data budget, and what the link carries until the deadline."""
+        carried = math.inf
+        if self.rate_bps is not None and self.deadline_s is not None:
+            carried = self.rate_bps / 8 * max(0.0, self.deadline_s - (self.latency_s or 0.0))
+        said = (self.storage_bytes, self.data_budget_bytes)
+        return min([carried, *(value for value in said if value is not None)])
 
     def to_json(self) -> dict[str, Any]:
         """Return what was said as JSON values, which `from_json` reads back."""
