@@ -11,8 +11,8 @@ figures when the file is read.
 
 from __future__ import annotations
 
-import math
 import functools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

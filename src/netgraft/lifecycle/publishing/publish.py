@@ -24,6 +24,7 @@ from netgraft.errors import ChunkError, HeadError, SettingError
 from netgraft.library import Entry, Library
 from netgraft.lifecycle.publishing.delivery_root import Before, DeliveryRecipe, Grown, grow_delivery_root
 from netgraft.lifecycle.publishing.entry_rows import entry_task
+from netgraft.lifecycle.publishing.judging import with_interval
 from netgraft.lifecycle.publishing.keyring import ensure_trust, publisher_keys
 from netgraft.root import PLANES
 from netgraft.root.calibration import conformal_half_width, fit_temperature
@@ -33,8 +34,7 @@ from netgraft.seeds import generator
 from netgraft.tables import Task
 from netgraft.transfer.source import load_source
 
-_DAY_S = 86_400
-_RESAMPLED, _TAIL = 40, 0.025
+DAY_S = 86_400
 _INTERVAL_LEVEL = 0.9
 _CANARIES = 4
 # Of accuracy; where biases alone have changed, less is no reason for a version.
@@ -50,7 +50,7 @@ class Publication:
         head: what it says.
         sha256: its identity.
         head_bytes: its size, the first chunk included.
-        picked: 1 - error of the point that the entry's search picked, on its validation rows.
+        picked: 1 - error of the point that the entry's search picked, on its validation rows; None without an entry.
         before: accuracy of the best cut of the version before, on the rows of its time; None where there was none.
         is_new: whether there is a new version; False where nothing better than the version before was found.
         seconds: what it took.
@@ -59,7 +59,7 @@ class Publication:
     head: Head
     sha256: str
     head_bytes: int
-    picked: float
+    picked: float | None
     before: float | None
     is_new: bool
     seconds: float
@@ -158,7 +158,7 @@ def publish(
         name,
         version,
         now_s,
-        now_s + int(days * _DAY_S),
+        now_s + int(days * DAY_S),
         about={**source.model.about, "family": "network"},
         lineage=_lineage(entry, seed),
         licence=entry.licence,
@@ -260,10 +260,7 @@ def _accuracy(grown: Grown, model: Model, seed: int) -> tuple[float, float, floa
     rows = grown.judges
     inputs = grown.data.inputs.take(rows)
     mixed = mix(model.parts, model.mixture, model.output, inputs)
-    drawn = generator(seed, "accuracy").integers(0, len(rows), (_RESAMPLED, len(rows)))
-    errors = [grown.data.error(mixed[each], rows[each]) for each in drawn]
-    low, high = np.quantile(errors, [_TAIL, 1 - _TAIL])
-    return 1 - grown.data.error(mixed, rows), 1 - float(high), 1 - float(low)
+    return with_interval(lambda drawn: 1 - grown.data.error(mixed[drawn], rows[drawn]), len(rows), seed)
 
 
 def _lineage(entry: Entry, seed: int) -> dict[str, Any]:
