@@ -51,9 +51,11 @@ def test_extras_are_what_the_test_blocks() -> None:
         "delivery.assembly",
         "delivery.client",
         "delivery.engine",
+        "delivery.inspecting",
         "delivery.planner",
         "delivery.situation",
         "delivery.store",
+        "delivery.telling",
         "delivery.trust",
         "devices",
         "cli",
@@ -72,10 +74,36 @@ def test_commands_that_need_more_say_which_package() -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["fetch", "--help"], ["device", "run", "--help"], ["key", "new", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fetch", "--help"],
+        ["device", "run", "--help"],
+        ["device", "status", "--help"],
+        ["device", "rollback", "--help"],
+        ["key", "new", "--help"],
+    ],
+)
 def test_commands_of_a_device_start_without_extras(words: list[str]) -> None:
     done = run(f"from netgraft.cli import main\nsys.exit(main({words!r}))")
     assert done.returncode == 0, done.stderr
+
+
+def test_folder_of_a_device_is_looked_into_without_extras(tmp_path: Path) -> None:
+    words = [["device", verb, str(tmp_path / "d")] for verb in ("status", "check", "rollback")]
+    code = (
+        "from pathlib import Path\nfrom netgraft.cli import main\nfrom netgraft.delivery.store import device_folder\n"
+        f"with device_folder(Path({str(tmp_path / 'd')!r})):\n    pass\n"
+        f"print([main(each) for each in {words!r}])"
+    )
+    done = run(code)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 2]", done.stderr
+
+
+def test_version_is_retracted_at_a_server_without_extras() -> None:
+    done = run("from netgraft.cli import main\nsys.exit(main(['retract', 'http://127.0.0.1:9', 'm']))")
+    assert done.returncode == 2
+    assert "a server that can be reached is required" in done.stderr
 
 
 def test_the_base_alone_is_installed_and_runs(tmp_path: Path) -> None:

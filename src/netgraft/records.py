@@ -33,8 +33,7 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
         OutputError: the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = _aside(path)
     except OSError as error:
         raise OutputError(f"a folder that can be written is required, got {path.parent}: {error.strerror}") from error
     try:
@@ -51,6 +50,16 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _aside(path: Path) -> tuple[int, str]:
+    """Return the handle and the name of a new file beside a path, whose folder is made if need be."""
+    folder, prefix = path.parent, f".{path.name}."
+    try:
+        return tempfile.mkstemp(dir=folder, prefix=prefix)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=folder, prefix=prefix)
 
 
 def write_text(path: Path, text: str, *, sync: bool = True) -> None:

@@ -28,7 +28,7 @@ from device_fakes import (
     on_chunks,
 )
 
-from netgraft.delivery.client import MOST_HEAD_BYTES
+from netgraft.delivery.container import MOST_HEAD_BYTES
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.head import pack_head
 from netgraft.delivery.store import device_folder

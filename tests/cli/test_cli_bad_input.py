@@ -243,7 +243,7 @@ def test_points_that_do_not_exist(power: Searched, refused: Refused) -> None:
 
 
 def test_folders_that_are_no_results(power: Searched, tmp_path: Path, refused: Refused) -> None:
-    assert "a folder written by netgraft search is required" in refused("report", tmp_path)
+    assert "a folder written by netgraft search or fetch is required" in refused("report", tmp_path)
     (tmp_path / "journal.db").write_bytes(b"")
     assert "its search is unfinished: --resume goes on with it" in refused("report", tmp_path)
     (tmp_path / "front.json").write_text("{")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +87,18 @@ def test_publishing_prints_the_table_of_cuts_as_json(published: Path, capsys: py
     chain = [cut for cut in found["cuts"] if cut["chain"]]
     assert [cut["bytes"] for cut in chain] == sorted(cut["bytes"] for cut in chain)
     assert found["head_bytes"] < found["full_bytes"]
+    assert found["steps"] > 0
+    assert found["epochs"] > 0
+
+
+def test_publishing_says_how_long_it_trained_and_when_that_was_too_short(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["publish", str(published / "lib"), "site 7", "--budget", "200ms", "--fresh"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"grown in \d+ s: [\d,]+ steps, [\d,.]+ passes over the rows", said)
+    assert "too few to be any good (300 steps and 2 passes at least): give a longer --budget" in said
 
 
 @pytest.mark.parametrize(
@@ -94,6 +107,7 @@ def test_publishing_prints_the_table_of_cuts_as_json(published: Path, capsys: py
         (["publish", "{lib}", "site 8"], "an entry must be one of site 7, got 'site 8'"),
         (["publish", "{lib}", "site 7", "--key", "nowhere"], "a key file that can be read is required"),
         (["publish", "{lib}", "site 7", "--days", "0"], "days until a head expires must be > 0"),
+        (["publish", "{lib}", "site 7", "--threshold", "2"], "threshold"),
         (["serve", "{lib}/nothing"], "a library is required"),
         (["serve", "{lib}", "--host", "192.0.2.1"], "--require-tokens"),
         (["fetch", "http://127.0.0.1:9", "site 7", "--situation", "{lib}/none.toml", "--out", "{lib}/x"], "situation"),
@@ -107,3 +121,37 @@ def test_wrong_input_is_one_line_and_exit_2(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_images_are_published_and_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from sklearn.datasets import load_digits
+
+    library = str(tmp_path / "library")
+    assert main(["library", "init", library]) == 0
+    assert main(["publish", library, "digits", "--images", "digits", "--epochs", "2", "--tolerant"]) == 0
+    said = capsys.readouterr()
+    assert "published digits version 1" in said.out
+    assert re.search(r"all 9 planes stay exact|the lowest [1-8] of 9 planes are tolerant", " ".join(said.err.split()))
+    (tmp_path / "pi.toml").write_text("memory_bytes = 2_000_000\n")
+    with serving(Path(library)) as url:
+        words = ["fetch", url, "digits", "--situation", str(tmp_path / "pi.toml"), "--out", str(tmp_path / "device")]
+        assert main(words) == 0
+    loaded = load_digits()
+    pixels = pl.DataFrame(loaded.images[:200].reshape(200, -1), schema=[f"pixel_{i}" for i in range(64)])
+    pixels.write_parquet(tmp_path / "digits.parquet")
+    table = str(tmp_path / "digits.parquet")
+    assert main(["predict", str(tmp_path / "device"), table, "--out", str(tmp_path / "p.csv")]) == 0
+    told = pl.read_csv(tmp_path / "p.csv")["prediction"].to_numpy()
+    assert (told == loaded.target[:200]).mean() > 0.6
+
+
+def test_images_need_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library = str(tmp_path / "library")
+    assert main(["library", "init", library]) == 0
+    for more, text in (
+        (["--fresh"], "--images without --fresh is required, got both"),
+        (["--table", "x.csv"], "--images without --table is required, got both"),
+        (["--images", str(tmp_path / "none")], "train.bin is required: No such file or directory"),
+    ):
+        assert main(["publish", library, "digits", "--images", "digits", *more]) == 2
+        assert text in capsys.readouterr().err

@@ -146,6 +146,15 @@ def test_fault_that_is_not_the_networks_ends_a_device_without_a_model(
             assert "a cut that fits the situation is required" in said[-1]
 
 
+def test_device_without_a_model_says_what_it_waits_for(tmp_path: Path) -> None:
+    out = tmp_path / "device"
+    with running(NOBODY, "energy", "--out", out, "--poll", "0.05s") as waiting:
+        assert waiting.said.get(timeout=WAIT_S) == f"no model yet: waits for 'energy' from {NOBODY}\n"
+        assert "is required, got none that is right: refused" in waiting.until("no model yet, asks again")
+        waiting.process.send_signal(signal.SIGTERM)
+        assert waiting.process.wait(timeout=WAIT_S) == 130
+
+
 def test_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(tmp_path, 1) as server:
         port = server.address[1]

@@ -50,6 +50,8 @@ def test_fetched_folder_predicts(server: Running, tmp_path: Path, capsys: pytest
     said = capsys.readouterr()
     assert said.out.startswith(f"version 1 of energy, cut {best.id}, accuracy ")
     assert [line.split()[0] for line in said.err.splitlines()] == ["started", "done"]
+    assert "answers already" not in said.err  # the reason is said once, at the end
+    assert "answers already" in said.out
 
 
 def test_named_key_is_the_only_one_that_counts(

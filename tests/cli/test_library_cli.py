@@ -87,7 +87,9 @@ def test_check_says_what_is_damaged(library: Library, capsys: pytest.CaptureFixt
     assert "missing: entry 'site 7': file 'model/weights' is missing" in said.out
     assert "got 1 of 2 that must not be used, first 'site 7'" in said.err
     assert main(["library", "check", library.location, "--repair", "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["repaired"] == ["entry 'site 7': marked as damaged"]
+    found = json.loads(capsys.readouterr().out)  # one object, the error in it
+    assert found["repaired"] == ["entry 'site 7': marked as damaged"]
+    assert "got 1 of 2 that must not be used" in found["error"]
 
 
 def test_check_makes_a_lost_index_again(library: Library, capsys: pytest.CaptureFixture[str]) -> None:

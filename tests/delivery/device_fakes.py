@@ -14,10 +14,12 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors, nudged, opened, whole
 
+from netgraft.delivery.batches import read_places, rows_of
 from netgraft.delivery.build import Built, Recipe
 from netgraft.delivery.client import DeviceClient
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Event
+from netgraft.delivery.opening import Opening, pack_opening
 from netgraft.delivery.planning import plan_here
 from netgraft.delivery.situation import Situation
 from netgraft.delivery.store import DeviceFolder, device_folder
@@ -72,7 +74,11 @@ class Servers:
     asked: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     plans: list[dict[str, Any]] = field(default_factory=list)
+    poured: list[str] = field(default_factory=list)
     plan: Callable[[dict[str, Any]], Any] = lambda asked: {}
+    #: Whether they know answers that have several things at once, and how many bytes of these come together.
+    at_once: bool = False
+    part_bytes: int = 1_000
 
     def publish(self, built: Built) -> None:
         """Offer a version."""
@@ -100,7 +106,29 @@ class Servers:
             return Reply(b"", OVERHEAD + most_bytes, "large", f"more than {most_bytes} bytes")
         return Reply(found, OVERHEAD + len(found))
 
+    def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
+        """Give what a question brings part by part."""
+        reply = self.ask(url, most_bytes=most_bytes)
+        if reply.fault is not None and not reply.body:
+            return reply
+        poured = 0
+        for start in range(0, len(reply.body), self.part_bytes):
+            part = reply.body[start : start + self.part_bytes]
+            poured += len(part)
+            if not take(part):
+                return Reply(b"", OVERHEAD + poured)
+        return Reply(b"", OVERHEAD + poured, reply.fault, reply.text)
+
     def _found(self, path: str, query: str, body: bytes | None) -> bytes | None:
+        if path == "/v1/models/energy/opening" and self.at_once:
+            held = query.removeprefix("held=")
+            head = b"" if held == self.stamps[self.newest] else self.heads[self.newest]
+            return pack_opening(Opening(self.chain, self.stamp(), head))
+        if path == "/v1/models/energy/chunks" and self.at_once:
+            version, places = query.removeprefix("version=").split("&places=")
+            rows = read_places(places, rows_of(energy(int(version)).head))
+            self.poured += [row.sha256 for row in rows]
+            return b"".join(self.chunks[row.sha256] for row in rows)
         if path == "/v1/trust":
             return self.chain
         if path == "/v1/models/energy/stamp":

@@ -360,3 +360,11 @@ def test_no_two_chunks_are_the_same() -> None:
     rows, data = root.encode([[(same[0], top)], [(same[1], top)], [(same[0], top - 1)]])
     assert [row.cells for row in rows] == [((same[0], top), (same[1], top)), ((same[0], top - 1),)]
     assert set(data) == {row.sha256 for row in rows}
+
+
+def test_first_chunk_is_small_where_a_small_cut_is_good_enough() -> None:
+    head = example("wide")[2].head
+    first, second = (row for row in head.cuts[:2])
+    assert (first.chunks, second.chunks) == ((0,), (0, 1))
+    assert first.accuracy >= 0.8 * max(row.accuracy for row in head.cuts)
+    assert first.bytes <= 512 < second.bytes

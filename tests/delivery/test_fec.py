@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netgraft.delivery.fec import CODES, RS_255_223, ReedSolomon, best_code, decode, encode
-from netgraft.delivery.link import Bursts, Independent, flipped
+from netgraft.delivery.fec import CODES, RS_255_223, ReedSolomon, best_code, decode, encode, packet_code
+from netgraft.delivery.link import Bursts, Channel, Independent, flipped
 from netgraft.errors import ChunkError
 from netgraft.seeds import generator
 
@@ -147,3 +147,45 @@ def test_interleaving_carries_chunks_through_bursts() -> None:
         except ChunkError:
             lost += 1
     assert lost >= 1
+
+
+@pytest.mark.parametrize("size", [1, 900, 7_278, 45_399])
+def test_a_code_over_packets_gives_everything_back_from_as_many_as_there_were(size: int) -> None:
+    code, plain = packet_code(size, 0.05), generator(size, "plain").bytes(size)
+    sent, packet = code.encode(plain), code.words(size)
+    assert packet <= 1_024
+    rng = generator(size, "packets")
+    lost = np.zeros(len(sent) // packet, bool)
+    lost[rng.permutation(len(lost))[: code.parity]] = True
+    missing = np.repeat(lost, packet)
+    came = np.where(missing, 0, np.frombuffer(sent, np.uint8)).astype(np.uint8)
+    assert code.decode(came.tobytes(), size, erased=missing) == plain
+
+
+def test_a_code_over_packets_fails_as_rarely_as_it_says() -> None:
+    code = packet_code(20_000, 0.05, most_failing=1e-6)
+    tails = [
+        sum(math.comb(length, k) * 0.05**k * 0.95 ** (length - k) for k in range(length - 20 + 1, length + 1))
+        for length in (code.length, code.length - 1)
+    ]
+    assert code.data == 20
+    assert tails[0] <= 1e-6 < tails[1]
+    # a code that is weaker on purpose, so that there is something to count
+    weak, size, rng = packet_code(5_000, 0.2, most_failing=0.1), 5_000, generator(0, "weak")
+    sent, channel = weak.encode(bytes(size)), Channel(packet_loss=0.2, packet_bytes=weak.words(size))
+    failed = 0
+    for _ in range(300):
+        lost = channel.send(sent, rng).lost.reshape(-1, weak.words(size)).any(axis=1)
+        failed += int(lost.sum()) > weak.parity
+    expected = sum(
+        math.comb(weak.length, k) * 0.2**k * 0.8 ** (weak.length - k) for k in range(weak.parity + 1, weak.length + 1)
+    )
+    assert 0.02 < expected <= 0.1
+    assert abs(failed / 300 - expected) < 3 * math.sqrt(expected * (1 - expected) / 300)
+
+
+def test_a_code_over_packets_needs_packets_that_arrive_and_fit() -> None:
+    assert packet_code(0, 0.0) == ReedSolomon(2, 1)
+    for size, loss in ((300_000, 0.05), (10_000, 0.99), (10, 1.0)):
+        with pytest.raises(ChunkError, match="at most 255 packets are required with their parity, got"):
+            packet_code(size, loss)

@@ -64,6 +64,27 @@ def test_channel_loses_whole_packets_and_says_which() -> None:
     assert Channel().send(b"", generator(0, "loss")).data == b""
 
 
+@given(size=st.integers(0, 5_000), loss=st.floats(0, 0.9), packet=st.integers(1, 400), seed=st.integers(0, 50))
+def test_lost_packets_alone_are_sent_again(size: int, loss: float, packet: int, seed: int) -> None:
+    plain = generator(seed, "plain").bytes(size)
+    channel = Channel(packet_loss=loss, packet_bytes=packet)
+    came, sent = channel.send_all(plain, generator(seed, "again"))
+    assert came == plain
+    assert sent >= size
+    assert loss > 0 or sent == size
+
+
+def test_sending_again_costs_what_is_lost() -> None:
+    plain = bytes(2_000_000)
+    _, sent = Channel(packet_loss=0.05).send_all(plain, generator(0, "again"))
+    assert sent / len(plain) == pytest.approx(1 / 0.95, rel=0.01)
+    came, sent = Channel(Independent(1e-3), packet_loss=0.05).send_all(plain, generator(0, "again"))
+    wrong = np.unpackbits(np.frombuffer(came, np.uint8)).mean()
+    assert wrong == pytest.approx(1e-3, rel=0.05)
+    with pytest.raises(SituationError, match="a packet loss must be below 1 for lost packets to arrive, got 1"):
+        Channel(packet_loss=1.0).send_all(plain, generator(0, "again"))
+
+
 @given(
     spans=st.lists(st.tuples(st.floats(0.01, 5), st.just(0.0) | st.floats(0.1, 1e6)), min_size=1, max_size=6),
     start=st.floats(0, 10),

@@ -94,6 +94,22 @@ def test_requests_that_cannot_be_followed_mark_nothing(sent: bytes) -> None:
     assert answered.feed(later[:10]) + answered.feed(later[10:]) == [(later[:10], False), (later[10:], False)]
 
 
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [
+        ("/v1/models/site%207/chunks?version=1&places=1-2", True),
+        ("/v1/models/energy/chunks", False),
+        ("/v1/models/energy/opening", False),
+        ("/v1/models/a/b/chunks?x", False),
+        ("/x/c/small", False),
+    ],
+)
+def test_several_chunks_in_one_answer_are_marked_too(path: str, marked: bool) -> None:
+    asked = Asked()
+    asked.feed(request("GET", path))
+    assert asked.next_is_chunk() == (marked, True)
+
+
 # --- sockets
 
 

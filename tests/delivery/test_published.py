@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -256,3 +257,27 @@ def test_published_lies_beside_the_files_of_a_library(tmp_path: Path, arrange: C
 def test_published_of_an_object_store_lies_beside_it(tmp_path: Path, blobs: str, address: str) -> None:
     published = Published.of(Library.init(tmp_path / "models", database="sqlite:///index.db", blobs=blobs))
     assert (published.address, published.folder, published.chunk_path("0" * 64)) == (address, None, None)
+
+
+def test_mark_is_another_after_every_change_and_none_right_after_one(tmp_path: Path) -> None:
+    published, later_s = Published(str(tmp_path)), 1e11
+    document = TrustDocument.of(1, NOW + 10**9, root=[KEY.public], publisher=[KEY.public], online=[KEY.public])
+    published.put_trust(trust_chain([sign_trust(document, [KEY])]))
+    assert published.mark("energy", later_s) is None
+    add(published, 1)
+    assert published.mark("energy", 0.0) is None
+    changes = [lambda: add(published, 2), lambda: published.retract("energy", 2)]
+    marks = [published.mark("energy", later_s)]
+    for number, change in enumerate(changes):
+        os.utime(tmp_path / "names" / "energy", ns=(0, number))
+        before = published.mark("energy", later_s)
+        change()
+        marks.append(published.mark("energy", later_s))
+        assert marks[-1] != before
+    assert None not in marks
+
+
+def test_object_store_has_no_mark() -> None:
+    published = Published(f"memory://{uuid.uuid4().hex}/published")
+    add(published, 1)
+    assert published.mark("energy", 1e11) is None

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from netgraft.delivery import incoming, requests
 from netgraft.delivery.build import Built
 from netgraft.delivery.incoming import UPLOAD_MAGIC, PlanRequest, pack_upload, read_plan_request, unpack_upload
+from netgraft.delivery.opening import unpack_opening
 from netgraft.delivery.published import Published
 from netgraft.delivery.requests import Answer, answered
 from netgraft.delivery.shelf import Shelf, Stamps
@@ -71,6 +72,34 @@ def test_new_version_is_seen_after_a_second_and_an_old_one_stays(shelf: Shelf) -
     assert shelf.open("energy", 1, 11.1) is first
     shelf.forget()
     assert shelf.peek("energy", None, 11.1) is None
+
+
+def test_version_is_believed_for_longer_while_its_place_has_not_changed(shelf: Shelf) -> None:
+    later_s = 1e11  # long after the files were written, whatever the clock of this machine says
+    first = shelf.open("energy", None, later_s)
+    assert shelf.peek("energy", None, later_s + 50) is first
+    shelf.published.add(built(2).pack([KEY]), built(2).chunks)
+    assert shelf.peek("energy", None, later_s + 50.9) is first
+    assert shelf.peek("energy", None, later_s + 51.1) is None
+    assert shelf.open("energy", None, later_s + 51.1).version == 2
+
+
+def test_opening_comes_from_memory_where_all_of_it_is_there(shelf: Shelf) -> None:
+    stamps = Stamps(lambda: ONLINE)
+    assert requests.opening_at_hand(shelf, stamps, "energy", None, now_s=10.0) is None
+    made = requests.opening(shelf, stamps, "energy", now_s=10.0)
+    found = requests.opening_at_hand(shelf, stamps, "energy", None, now_s=10.5)
+    assert found == made
+    assert unpack_opening(made.body).head == built(1).pack([KEY])
+    held = shelf.open("energy", None, 10.5).sha256
+    assert unpack_opening(requests.opening(shelf, stamps, "energy", now_s=10.5, held=held).body).head == b""
+
+    def no_key() -> SigningKey:
+        raise TrustError("no key")
+
+    assert requests.opening_at_hand(shelf, Stamps(no_key), "energy", None, now_s=10.5) is None
+    with pytest.raises(TrustError, match="no key"):
+        requests.opening(shelf, Stamps(no_key), "energy", now_s=10.5)
 
 
 def test_heads_in_memory_are_bounded(shelf: Shelf) -> None:
@@ -253,3 +282,11 @@ def test_status_of_an_error(failure: str, status: int) -> None:
 def test_store_that_fails_is_told_without_its_place() -> None:
     answer = requests.refused(StorageError("a place is required, got /srv/models: full"))
     assert (answer.status, "/srv" in said(answer)["error"]) == (503, False)
+
+
+def test_warm_shelf_answers_from_memory(shelf: Shelf) -> None:
+    assert shelf.peek("energy", None, NOW) is None
+    shelf.warm(NOW)
+    warm = shelf.peek("energy", None, NOW)
+    assert warm is not None
+    assert warm.data == shelf.published.head("energy")

@@ -27,6 +27,14 @@ class Script:
         self.wanted.append(most_bytes)
         return self.replies.pop(0)
 
+    def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
+        """Give the body of the next reply in two parts."""
+        reply = self.ask(url, most_bytes=most_bytes)
+        half = len(reply.body) // 2
+        if not (take(reply.body[:half]) and take(reply.body[half:])):
+            return Reply(b"", reply.received_bytes)
+        return Reply(b"", reply.received_bytes, reply.fault, reply.text)
+
 
 def good(body: bytes = b"right") -> Reply:
     return Reply(body, 10 + len(body))
@@ -216,3 +224,98 @@ def test_slash_at_the_end_of_an_address_does_not_matter() -> None:
     made = setting(good(), servers=("http://edge/",))
     ask(made.tiers)
     assert made.script.asked == ["http://edge/p"]
+
+
+# --- several things in one answer
+
+
+def text_of(data: bytes) -> str:
+    """Return a text, or refuse it as a reader does."""
+    if data != b"right":
+        raise TrustError(f"what is right is required, got {data!r}")
+    return data.decode()
+
+
+def test_glance_takes_the_first_answer_that_counts() -> None:
+    made = setting(bad("refused"), good(b"wrong"), good(), servers=(EDGE, LOCAL, CENTRAL))
+    assert made.tiers.glance("/x", text_of, most_bytes=9) == "right"
+    assert made.script.asked == [f"{EDGE}/x", f"{LOCAL}/x", f"{CENTRAL}/x"]
+    assert [(each.kind, each.server) for each in made.troubles] == [("refused", EDGE), ("corrupt", LOCAL)]
+    assert (made.waits, made.tiers.received_bytes) == ([], 7 + 15 + 15)
+    made.script.replies.append(good())
+    assert made.tiers.ask("/y", most_bytes=9) == b"right"
+    assert made.script.asked[-1] == f"{CENTRAL}/y"
+
+
+def test_glance_ends_at_a_server_that_does_not_know_the_path_and_nothing_is_told() -> None:
+    made = setting(bad("refused"), bad("missing"), good(), servers=(EDGE, LOCAL, CENTRAL))
+    assert made.tiers.glance("/x", text_of, most_bytes=9) is None
+    assert [each.server for each in made.troubles] == [EDGE]
+    assert made.tiers.ask("/y", most_bytes=9) == b"right"
+    assert made.script.asked[-1] == f"{LOCAL}/y"
+
+
+def test_glance_asks_each_server_once() -> None:
+    made = setting(*[bad("busy")] * 2, servers=(EDGE, LOCAL))
+    assert made.tiers.glance("/x", text_of, most_bytes=9) is None
+    assert len(made.script.asked) == 2
+
+
+def test_poured_bytes_count_as_they_come_and_once() -> None:
+    made, counts = setting(good(b"12345678")), list[int]()
+
+    def take(part: bytes) -> None:
+        counts.append(made.tiers.received_bytes)
+
+    assert made.tiers.pour("/x", take, expected_bytes=8) is None
+    assert counts == [4, 8]
+    assert made.tiers.received_bytes == 18
+    assert made.script.wanted == [8]
+
+
+def test_pouring_goes_on_after_one_part_that_is_wrong() -> None:
+    made, came = setting(good(b"12345678")), list[bytes]()
+
+    def take(part: bytes) -> str | None:
+        came.append(part)
+        return "why"
+
+    assert made.tiers.pour("/x", take, expected_bytes=8) == Trouble("corrupt", EDGE, "why")
+    assert came == [b"1234", b"5678"]
+    assert made.troubles == [Trouble("corrupt", EDGE, "why")]
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "missing", "denied"])
+def test_pouring_that_fails_is_told_unless_nobody_knows_the_path(fault: Fault) -> None:
+    made = setting(bad(fault))
+    assert made.tiers.pour("/x", lambda part: None, expected_bytes=8) == Trouble(fault, EDGE, "why")
+    assert (not made.troubles) == (fault == "missing")
+    assert len(made.script.asked) == 1
+
+
+def test_nothing_is_poured_beyond_the_budget() -> None:
+    made = setting(good())
+    made.tiers.limit_bytes = EXCHANGE_BYTES + 7
+    with pytest.raises(BudgetError, match="bytes of data are required for /x"):
+        made.tiers.pour("/x", lambda part: None, expected_bytes=8)
+    assert made.script.asked == []
+
+
+def test_fault_of_whoever_takes_ends_the_pouring_with_its_bytes_counted() -> None:
+    made = setting(good(b"12345678"))
+
+    def take(part: bytes) -> None:
+        raise TrustError("no")
+
+    with pytest.raises(TrustError):
+        made.tiers.pour("/x", take, expected_bytes=8)
+    assert made.tiers.received_bytes == 4
+
+
+def test_something_is_done_before_every_question() -> None:
+    made, before = setting(good(), good(), good()), list[int]()
+    made.tiers.before = lambda: before.append(len(made.script.asked))
+    made.tiers.ask("/x", most_bytes=9)
+    made.tiers.glance("/x", text_of, most_bytes=9)
+    made.tiers.pour("/x", lambda part: None, expected_bytes=5)
+    assert before == [0, 1, 2]

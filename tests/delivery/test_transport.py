@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from netgraft.delivery.transport import HttpTransport, Reply
+from netgraft.errors import StorageError
 
 URL = "http://edge/c/x"
 
@@ -133,3 +134,51 @@ def test_bytes_that_came_before_a_short_end_are_counted() -> None:
     reply = asked(lambda request: httpx.Response(200, content=part()))
     assert (reply.fault, reply.text) == ("short", "ReadError")
     assert reply.received_bytes >= whole.received_bytes + 40 - 20
+
+
+def poured(
+    handler: Callable[[httpx.Request], httpx.Response], take: Callable[[bytes], bool], *, most_bytes: int = 100
+) -> Reply:
+    with httpx.Client(transport=httpx.MockTransport(handler)) as client:
+        return HttpTransport(client, lambda: 0.0).pour(URL, take, most_bytes=most_bytes)
+
+
+def test_parts_are_given_as_they_come() -> None:
+    came: list[bytes] = []
+
+    def take(part: bytes) -> bool:
+        came.append(part)
+        return True
+
+    reply = poured(lambda request: httpx.Response(200, content=iter([b"12", b"345"])), take)
+    assert came == [b"12", b"345"]
+    assert (reply.body, reply.fault) == (b"", None)
+    assert reply.received_bytes > 5
+
+
+def test_reading_ends_when_no_more_is_wanted() -> None:
+    sent: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        for i in itertools.count():
+            sent.append(i)
+            yield b"x"
+
+    reply = poured(lambda request: httpx.Response(200, content=endless()), lambda part: len(sent) < 3)
+    assert (len(sent), reply.fault) == (3, None)
+
+
+def test_nothing_is_given_of_a_refusal_or_beyond_what_was_asked_for() -> None:
+    def never(part: bytes) -> bool:
+        raise AssertionError("nothing is given")
+
+    assert poured(lambda request: httpx.Response(404, content=iter([b"no"])), never).fault == "missing"
+    assert poured(lambda request: httpx.Response(200, content=iter([b"x" * 101])), never).fault == "large"
+
+
+def test_error_of_whoever_takes_is_its_own() -> None:
+    def full(part: bytes) -> bool:
+        raise StorageError("full")
+
+    with pytest.raises(StorageError, match="full"):
+        poured(lambda request: httpx.Response(200, content=iter([b"x"])), full)

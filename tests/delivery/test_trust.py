@@ -159,6 +159,21 @@ def test_device_follows_root_keys_step_by_step() -> None:
     assert len(read_chain(chain)) == 3
 
 
+def test_new_device_begins_at_the_first_document_that_its_key_signed() -> None:
+    second, third = key(4), key(5)
+    chain = trust_chain([sign_trust(document(), [ROOT])])
+    chain = extend_chain(chain, document(2, root=[ROOT.public, second.public]), [ROOT])  # named, but did not sign
+    chain = extend_chain(chain, document(3, root=[second.public, third.public]), [ROOT, second])
+    chain = extend_chain(chain, document(4, root=[third.public]), [second, third])
+    for known, pinned in ((ROOT, (ROOT.id,)), (second, (second.id, third.id)), (third, (third.id,))):
+        state = accept_trust(TrustState(), chain, now_s=NOW, pinned=known.public)
+        assert state.trust is not None
+        assert (state.trust.version, state.pinned) == (4, pinned)
+        assert accept_trust(state, chain, now_s=NOW, pinned=known.public) == state
+    with pytest.raises(TrustError, match=f"a trust document signed by the root key {key(9).id[:16]}"):
+        accept_trust(TrustState(), chain, now_s=NOW, pinned=key(9).public)
+
+
 def test_document_that_came_before_may_come_again() -> None:
     state = accepted()
     assert accepted(state=state) == state

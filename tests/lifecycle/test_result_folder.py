@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,9 @@ def test_predictions_of_truth_values_and_numbers() -> None:
 def test_model_that_does_not_say_how_its_table_is_read() -> None:
     with pytest.raises(ModelError, match="a model must say how its table is read, got none"):
         schema_of(stump())
+    plain = replace(stump(), about={"target": "y"})
+    assert [(column.name, column.kind) for column in schema_of(plain).inputs] == [("a", "numeric")]
+    assert (schema_of(plain).target, schema_of(plain).kind) == ("y", "regression")
 
 
 def test_frames_are_written_by_the_ending(tmp_path: Path) -> None:

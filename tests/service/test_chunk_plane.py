@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 from pathlib import Path
 
@@ -144,6 +145,9 @@ def test_query_does_not_matter(server: Running) -> None:
         assert wire.ask(f"{CHUNK}?a=b").body == DATA
 
 
+PLACE = next(place for place, row in enumerate(built().head.chunks) if row.sha256 == SHA256)
+
+
 def test_damaged_file_is_not_served(tmp_path: Path) -> None:
     published = publish(tmp_path)
     path = published.chunk_path(SHA256)
@@ -155,6 +159,37 @@ def test_damaged_file_is_not_served(tmp_path: Path) -> None:
         assert "is damaged here; ask another server" in reply.error
         path.write_bytes(DATA)
         assert wire.ask(CHUNK).body == DATA
+
+
+def test_broken_file_is_logged_once_and_counted_each_time(tmp_path: Path) -> None:
+    published = publish(tmp_path)
+    path = published.chunk_path(SHA256)
+    assert path is not None
+    with running(settings(tmp_path, json_logs=True)) as found, Wire(found.address) as wire:
+
+        def broken() -> dict[str, int]:
+            lines = wire.ask("/metrics").body.decode().splitlines()
+            start = 'netgraft_broken_chunks_total{why="'
+            shown = [line.removeprefix(start).split() for line in lines if line.startswith(start)]
+            return {name.rstrip('"}'): int(float(count)) for name, count in shown}
+
+        path.write_bytes(DATA[:-1])
+        assert [wire.ask(CHUNK).status for _ in range(3)] == [503] * 3
+        assert broken() == {"damaged": 3}
+        path.unlink()
+        assert wire.ask(CHUNK).status == 404  # no head was asked for yet: nobody knows that it should be there
+        assert wire.ask("/v1/models/energy/head").status == 200
+        assert wire.ask(CHUNK).status == 404
+        assert wire.ask(f"/c/{'0' * 64}").status == 404
+        assert broken() == {"damaged": 3, "missing": 1}
+        batch = f"/v1/models/energy/chunks?version=1&places={PLACE}"
+        assert wire.ask(batch).status == 404
+        assert broken() == {"damaged": 3, "missing": 2}
+        path.write_bytes(DATA)
+        assert wire.ask(CHUNK).body == wire.ask(batch).body == DATA
+    said = [json.loads(line) for line in found.log.getvalue().splitlines()]
+    told = [(line["level"], line["event"], line["sha256"]) for line in said if line["event"].startswith("chunk")]
+    assert told == [("warning", "chunk damaged", SHA256)]  # once, until the file was whole again
 
 
 def test_token_is_asked_for(guarded: Running) -> None:

@@ -45,6 +45,10 @@ def test_device_with_a_token_gets_the_best_cut(
     fetched = json.loads(capsys.readouterr().out)
     best = max(today(1).head.cuts, key=lambda row: row.accuracy)
     assert (fetched["version"], fetched["cut"]) == (1, best.id)
+    paths = guarded.log.getvalue()
+    assert "/v1/models/energy/opening" in paths
+    assert "/v1/models/energy/chunks" in paths
+    assert "/v1/trust" not in paths
 
 
 def test_device_without_a_token_is_told(guarded: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,4 +63,5 @@ def test_device_gets_its_chunks_from_nginx(place: Path, tmp_path: Path, capsys: 
     with running(settings(place)) as server, nginx_server.nginx(aside, place / "published", server.address) as url:
         assert main(["fetch", url, "energy", "--out", str(tmp_path / "out"), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["received_bytes"] > 0
+        assert "/v1/models/energy/chunks" not in server.log.getvalue()
         assert 'netgraft_answer_bytes_total{plane="chunk"} 0.0' in httpx.get(f"{server.url}/metrics").text

@@ -19,6 +19,7 @@ from netgraft.delivery import incoming
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
 from netgraft.service.app import create_app
+from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import TelemetryFile
 from netgraft.service.metrics import Metrics
 from netgraft.service.watch import Service
@@ -35,6 +36,7 @@ def application(folder: Path) -> Any:
             gate=Gate(limits, secret=given.secret, require_tokens=False, wall_s=time.time, steady_s=time.perf_counter),
             limits=limits,
             metrics=Metrics(),
+            broken=BrokenChunks(Metrics()),
             telemetry=TelemetryFile(None),
             wall_s=time.time,
             steady_s=time.perf_counter,
@@ -73,6 +75,8 @@ def test_every_operation_is_described(app: Any) -> None:
         ("get", "/v1/models"),
         ("get", "/v1/models/{name}/head"),
         ("get", "/v1/models/{name}/stamp"),
+        ("get", "/v1/models/{name}/opening"),
+        ("get", "/v1/models/{name}/chunks"),
         ("post", "/v1/models/{name}/plan"),
         ("put", "/v1/models/{name}/versions/{version}"),
         ("delete", "/v1/models/{name}/versions/{version}"),

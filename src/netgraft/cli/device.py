@@ -1,4 +1,4 @@
-"""``netgraft device``: the devices that models are found for."""
+"""``netgraft device``: the devices that models are found for; the verbs of a device itself are in other modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from netgraft.cli.output import JsonOption, note, print_json, print_rich, progre
 if TYPE_CHECKING:
     from netgraft.devices import Profile
 
-app = typer.Typer(help="The devices that models are found for: what they can do and what a layer costs on them.")
+app = typer.Typer(
+    help="Devices: what they can do, what a layer costs on them, and a device that fetches and runs models.",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netgraft.cli.connecting import (
+    DeviceNameOption,
     NameArgument,
     ServerPlanOption,
     SituationOption,
+    TellOption,
     TierOption,
     TokenOption,
     TolerantOption,
     TrustOption,
     UrlArgument,
     connected,
-    print_event,
+    event_printer,
     situation_of,
+    telling,
 )
 from netgraft.cli.output import note
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from netgraft.delivery.answering import AnswerServer
     from netgraft.delivery.client import DeviceClient
     from netgraft.delivery.engine import Engine
+    from netgraft.delivery.events import Event
+    from netgraft.delivery.store import DeviceFolder
 
 _READY_LOOK_S = 0.01
 _GOODBYE_S = 1.0
@@ -55,6 +60,8 @@ def run_device(
     ] = None,
     ask_server: ServerPlanOption = False,
     tolerant: TolerantOption = False,
+    tell: TellOption = False,
+    device_name: DeviceNameOption = None,
 ) -> None:
     """Answer rows with the newest model: one JSON object per line in, one out, with the version and cut that said it.
 
@@ -65,23 +72,19 @@ def run_device(
     from urllib.parse import quote
 
     from netgraft.delivery.engine import Engine
-    from netgraft.delivery.restoring import restore
     from netgraft.delivery.store import device_folder
-    from netgraft.errors import StorageError
     from netgraft.units import parse_duration
 
-    poll_s, said = parse_duration(poll), situation_of(situation)
+    poll_s, said, servers = parse_duration(poll), situation_of(situation), [url, *(tier or [])]
     stop = threading.Event()
-    with device_folder(out or Path(f"netgraft-device-{quote(name, safe='')}")) as folder:
+    with (
+        telling(servers, name, said, event_printer("failed"), token=token, tell=tell, device=device_name) as report,
+        device_folder(out or Path(f"netgraft-device-{quote(name, safe='')}")) as folder,
+    ):
         engine = Engine(memory_bytes=said.memory_bytes)
-        try:
-            restored = restore(folder, confidence, tolerant=tolerant)
-        except StorageError as error:  # a fetch makes it whole again
-            restored = None
-            note(f"nothing answers from the folder: {' '.join(str(error).split())}")
-        if restored is not None:
-            engine.swap(restored.live)
-            note(f"answering from the folder ({restored.how}): version {restored.live.version} {restored.live.cut}")
+        _restore(folder, engine, confidence, report, tolerant=tolerant)
+        if engine.live is None:
+            note(f"no model yet: waits for {name!r} from {', '.join(servers)}")
         _run(
             engine,
             stop,
@@ -90,19 +93,46 @@ def run_device(
             # the network's libraries are loaded in the thread: a device that has a model answers before
             connect=lambda: connected(
                 folder,
-                [url, *(tier or [])],
+                servers,
                 name,
                 said,
                 trust=trust,
                 token=token,
                 ask_server=ask_server,
-                report=print_event,
+                report=report,
                 sleep=stop.wait,
                 engine=engine,
                 confidence=confidence,
                 tolerant=tolerant,
             ),
         )
+
+
+def _restore(
+    folder: DeviceFolder,
+    engine: Engine,
+    confidence: float | None,
+    report: Callable[[Event], None],
+    *,
+    tolerant: bool,
+) -> None:
+    """Let what the folder holds answer, before any network."""
+    from netgraft.delivery.events import Event
+    from netgraft.delivery.restoring import restore
+    from netgraft.errors import StorageError
+
+    try:
+        restored = restore(folder, confidence, tolerant=tolerant)
+    except StorageError as error:  # a fetch makes it whole again
+        note(f"nothing answers from the folder: {' '.join(str(error).split())}")
+        return
+    if restored is None:
+        return
+    live = restored.live
+    engine.swap(live)
+    note(f"answering from the folder ({restored.how}): version {live.version} {live.cut}")
+    if restored.how == "previous":
+        report(Event("rolled-back", 0.0, 0, live.version, live.cut, text="the later version is damaged"))
 
 
 #: Opens a client.
@@ -141,7 +171,7 @@ def _follow(connect: Connect, engine: Engine, stop: threading.Event, poll_s: flo
                 client,
                 poll_s=poll_s,
                 wait=stop.wait,
-                told=lambda error: note(f"goes on without it: {' '.join(str(error).split())}"),
+                told=lambda error: note(_going_on(error, engine)),
                 answers=lambda: engine.live is not None,
             )
     except Exception as fault:  # in a thread nobody else would hear of it
@@ -151,6 +181,14 @@ def _follow(connect: Connect, engine: Engine, stop: threading.Event, poll_s: flo
         gave_up.append(error)
         if engine.live is None:
             stop.set()
+
+
+def _going_on(error: Exception, engine: Engine) -> str:
+    """Return what is said of a failure."""
+    live, text = engine.live, " ".join(str(error).split())
+    if live is None:
+        return f"no model yet, asks again: {text}"
+    return f"version {live.version} goes on answering: {text}"
 
 
 def _answer_stdin(engine: Engine, stop: threading.Event) -> None:

@@ -11,7 +11,7 @@ from netgraft.cli.output import JsonOption, LimitOption, PointOption, limits_of,
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search or of a fetch.")],
     table: Annotated[Path, typer.Argument(help="A file with the same columns and the target.")],
     point: PointOption = None,
     limit: LimitOption = None,

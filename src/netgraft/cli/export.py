@@ -11,7 +11,7 @@ from netgraft.cli.output import JsonOption, LimitOption, PointOption, limits_of,
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search or of a fetch.")],
     form: Annotated[str, typer.Option("--format", help="onnx, or safetensors: a folder of weights and JSON.")],
     out: Annotated[Path, typer.Option(help="Where to.")],
     point: PointOption = None,

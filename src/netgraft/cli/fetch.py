@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netgraft.cli.connecting import (
+    DeviceNameOption,
     NameArgument,
     ServerPlanOption,
     SituationOption,
+    TellOption,
     TierOption,
     TokenOption,
     TolerantOption,
     TrustOption,
     UrlArgument,
     connected,
-    print_event,
+    event_printer,
     situation_of,
+    telling,
 )
-from netgraft.cli.output import JsonOption, print_json
+from netgraft.cli.output import JsonOption, print_json, say, tell_error
+
+if TYPE_CHECKING:
+    from netgraft.delivery.holding import Fetched
 
 
 def fetch(
@@ -34,37 +40,54 @@ def fetch(
     tier: TierOption = None,
     ask_server: ServerPlanOption = False,
     tolerant: TolerantOption = False,
+    tell: TellOption = False,
+    device_name: DeviceNameOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the model that fits this device's situation. DIR then works with `netgraft predict`.
+
+    Exits 2 where nothing can answer afterwards; where an earlier model goes on answering it exits 0 and says why.
 
     Example: netgraft fetch http://127.0.0.1:8080 energy --situation device.toml --trust site.key.pub --out energy
     """
     from netgraft.delivery.store import device_folder
 
-    said = situation_of(situation)
-    with (
-        device_folder(out) as folder,
-        connected(
-            folder,
-            [url, *(tier or [])],
-            name,
-            said,
-            trust=trust,
-            token=token,
-            ask_server=ask_server,
-            report=print_event,
-            tolerant=tolerant,
-        ) as client,
-    ):
-        fetched = client.fetch()
+    said, servers = situation_of(situation), [url, *(tier or [])]
+    with telling(
+        servers, name, said, event_printer("done", "failed"), token=token, tell=tell, device=device_name
+    ) as report:
+        with (
+            device_folder(out) as folder,
+            connected(
+                folder,
+                servers,
+                name,
+                said,
+                trust=trust,
+                token=token,
+                ask_server=ask_server,
+                report=report,
+                tolerant=tolerant,
+            ) as client,
+        ):
+            fetched = client.fetch()
+        code = _show(fetched, name, out, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _show(fetched: Fetched, name: str, out: Path, *, as_json: bool) -> int:
+    """Print how a fetch ended and return the exit code: 2 where nothing answers."""
+    said = {"name": name, "out": str(out), **asdict(fetched)}
+    if fetched.cut is None and fetched.decision != "server":
+        error = f"a model that can be installed is required, got none and nothing answers: {fetched.reason}"
+        if as_json:
+            print_json({**said, "error": error})
+        return tell_error(error)
     if as_json:
-        print_json({"name": name, "out": str(out), **asdict(fetched)})
-        return
-    if fetched.cut is None:
-        typer.echo(f"nothing was installed: {fetched.reason}")
-        return
-    typer.echo(
-        f"version {fetched.version} of {name}, cut {fetched.cut}, accuracy {fetched.accuracy:.4f}, in {out}: "
-        f"{fetched.received_bytes} bytes in {fetched.seconds:.2f} s. {fetched.reason}"
-    )
+        print_json(said)
+    elif fetched.cut is None:
+        say(f"nothing was installed in {out}: {fetched.reason}")
+    else:
+        say(f"version {fetched.version} of {name}, cut {fetched.cut}, accuracy {fetched.accuracy:.4f}, in {out}")
+        say(f"{fetched.reason} {fetched.received_bytes:,} bytes came in {fetched.seconds:.2f} s.")
+    return 0

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netgraft.cli.output import JsonOption, print_json
+from netgraft.cli.output import JsonOption, note, print_json
+
+if TYPE_CHECKING:
+    from netgraft.delivery.trust import TrustDocument
+    from netgraft.library import Library
+
+LibraryArgument = Annotated[str, typer.Argument(metavar="LIB", help="A folder, a library.toml, or a database URL.")]
 
 app = typer.Typer(help="Keys that sign what is published.", no_args_is_help=True)
 
@@ -34,3 +40,88 @@ def new_key(
         print_json({"key": str(file), "public": str(public), "id": key.id})
     else:
         typer.echo(f"{file} signs, {public} is for devices; id {key.id}")
+
+
+@app.command("list")
+def list_keys(library: LibraryArgument, as_json: JsonOption = False) -> None:
+    """List the keys that count for what a library publishes: who may replace keys, sign heads, sign stamps.
+
+    Example: netgraft key list models
+    """
+    from netgraft.library import Library
+    from netgraft.lifecycle.rotation import trust_of
+
+    _show(trust_of(Library(library)), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate_keys(
+    library: LibraryArgument,
+    add: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.pub", help="Public key to add; may be repeated.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Key to remove: its file, or 8 or more digits of its id; may be repeated."),
+    ] = None,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Key that signs: enough root keys of before and of now; the library's own by default."),
+    ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="root, publisher or online; root and publisher by default.")
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="How many keys must sign; as before by default.")] = None,
+    days: Annotated[float, typer.Option(help="Days until the keys must be renewed.")] = 3650.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace the keys that devices believe: those that know the old ones follow, new ones get the new FILE.pub.
+
+    Where a removed key had signed the newest version of a model, that is signed again.
+
+    Without --add and --remove, the time that the keys count is renewed.
+
+    Example: netgraft key rotate models --add new.key.pub --remove old.key.pub --key old.key --key new.key
+    """
+    from netgraft.library import Library
+    from netgraft.lifecycle.rotation import DEFAULT_ROLES, rotate
+
+    opened = Library(library)
+    rotated = rotate(
+        opened,
+        add=add or (),
+        remove=remove or (),
+        keys=key or (),
+        roles=role or DEFAULT_ROLES,
+        threshold=threshold,
+        days=days,
+    )
+    for name, version in rotated.signed_again:
+        note(f"signed again: {name} version {version}")
+    _warn(opened, rotated.document)
+    _show(rotated.document, as_json=as_json)
+
+
+def _show(document: TrustDocument, *, as_json: bool) -> None:
+    """Print which keys count for what."""
+    from datetime import UTC, datetime
+
+    if as_json:
+        roles = {name: {"keys": list(each.keys), "threshold": each.threshold} for name, each in document.roles.items()}
+        print_json({"version": document.version, "expires_s": document.expires_s, "roles": roles})
+        return
+    until = datetime.fromtimestamp(document.expires_s, UTC).strftime("%Y-%m-%d")
+    typer.echo(f"trust version {document.version}, until {until}")
+    for name, each in document.roles.items():
+        for place, key in enumerate(each.keys):
+            typer.echo(f"{name if not place else '':9}  {f'{each.threshold} of' if not place else '':4}  {key}")
+
+
+def _warn(library: Library, document: TrustDocument) -> None:
+    """Say which of the library's own key files do not count any more."""
+    from netgraft.lifecycle.keyring import own_keys
+
+    for name, role, key in own_keys(library):
+        if key.id not in document.roles[role].keys:
+            what = "publish with --key from now on" if role == "publisher" else "put one that counts in its place"
+            note(f"{name} does not count as {role} any more: {what}")

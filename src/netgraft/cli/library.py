@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netgraft.cli.output import JsonOption, print_json, print_rich
+from netgraft.cli.output import JsonOption, print_json, print_rich, tell_error
 
 if TYPE_CHECKING:
     from netgraft.library import CheckReport, Entry, Heading
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # The nearest entries whose gain is estimated, and those shown.
 _GAINS, _SHOWN = 5, 30
 
-app = typer.Typer(help="A library of earlier models: a folder, or a database and an object store.")
+app = typer.Typer(
+    help="A library of earlier models: a folder, or a database and an object store.", no_args_is_help=True
+)
 
 LibraryArgument = Annotated[str, typer.Argument(metavar="LIB", help="A folder, a library.toml, or a database URL.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of an entry.")]
@@ -173,15 +175,15 @@ def check_library(
     from netgraft.library import Library
 
     report = Library.mend(library) if repair else Library(library).check()
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print_report(report)
-    if report.unusable:
-        raise LibraryError(
-            f"a library of whole entries is required, got {len(report.unusable)} of {report.entries} that must not be"
-            f" used, first {report.unusable[0]!r}"
-        )
+    if not report.unusable:
+        _print_checked(report, as_json=as_json)
+        return
+    error = LibraryError(
+        f"a library of whole entries is required, got {len(report.unusable)} of {report.entries} that must not be"
+        f" used, first {report.unusable[0]!r}"
+    )
+    _print_checked(report, as_json=as_json, error=str(error))
+    raise typer.Exit(tell_error(error))
 
 
 def _print_ranked(measure: str, ranked: Sequence[Mapping[str, Any]]) -> None:
@@ -230,6 +232,13 @@ def _print_entry(entry: Entry) -> None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
         table.add_row(Text(field), Text(text.encode("utf-8", "replace").decode()))
     print_rich(table)
+
+
+def _print_checked(report: CheckReport, *, as_json: bool, **more: str) -> None:
+    if as_json:
+        print_json(report.to_json() | more)
+    else:
+        _print_report(report)
 
 
 def _print_report(report: CheckReport) -> None:

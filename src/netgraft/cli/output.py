@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -53,8 +55,36 @@ def print_front(front: Mapping[str, Any]) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line on stderr."""
-    typer.echo(text, err=True)
+    """Print a line on stderr, broken between words where that is a terminal."""
+    typer.echo(_broken(text, sys.stderr), err=True)
+
+
+def say(text: str) -> None:
+    """Print a line on stdout, broken between words where that is a terminal."""
+    typer.echo(_broken(text, sys.stdout))
+
+
+def _broken(text: str, stream: TextIO) -> str:
+    """Return a text in lines that a terminal has room for; whatever is no terminal gets one line."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(
+        text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Print names and texts on stdout, one pair a line."""
+    width = max(len(name) for name, _ in fields)
+    for name, text in fields:
+        typer.echo(f"{name:{width}}  {text}")
+
+
+def tell_error(text: object) -> int:
+    """Print what is wrong with the input in one line on stderr, and return the exit code."""
+    typer.echo(f"netgraft: error: {' '.join(str(text).split())}", err=True)
+    return 2
 
 
 def limits_of(texts: list[str] | None) -> tuple[Any, ...]:

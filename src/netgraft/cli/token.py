@@ -8,7 +8,7 @@ import typer
 
 from netgraft.cli.output import JsonOption, print_json
 
-app = typer.Typer(help="Tokens for a server: who may ask it for what, until when.")
+app = typer.Typer(help="Tokens for a server: who may ask it for what, until when.", no_args_is_help=True)
 
 
 @app.callback()

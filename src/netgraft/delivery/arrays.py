@@ -7,6 +7,7 @@ first the lowest byte of all its numbers, then the next byte, and so on, because
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def array_layout(head: Head) -> Layout:
 
 def layout_bytes(layout: Layout) -> int:
     """Return how many bytes the arrays have."""
-    return sum(int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize for kind, shape in layout.values())
+    return sum(prod(shape) * np.dtype(kind).itemsize for kind, shape in layout.values())
 
 
 def join_arrays(layout: Layout, arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -66,7 +67,7 @@ def split_arrays(layout: Layout, data: bytes) -> dict[str, NDArray[Any]]:
         raise HeadError(f"a head's arrays must have {layout_bytes(layout)} bytes, got {len(data)}")
     made, at = {}, 0
     for name, (kind, shape) in layout.items():
-        count, width = int(np.prod(shape)), np.dtype(kind).itemsize
+        count, width = prod(shape), np.dtype(kind).itemsize
         planes = np.frombuffer(data, np.uint8, count * width, at).reshape(width, count)
         plain = np.ascontiguousarray(planes.T).view(kind).reshape(shape)
         made[name] = plain.astype(plain.dtype.newbyteorder("="))

@@ -47,7 +47,7 @@ class Assembly:
         """
         self.opened = opened
         self._cells = Cells(opened.head.sizes, opened.head.grid.planes)
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, tuple[bytes, NDArray[np.bool_] | None]] = {}
         self._decoded: set[int] = set()
         self._damaged: set[int] = set()
         self.add(0, opened.first)
@@ -62,12 +62,13 @@ class Assembly:
         """Return the places of tolerant chunks that came with wrong bits."""
         return frozenset(self._damaged)
 
-    def add(self, index: int, data: bytes) -> None:
+    def add(self, index: int, data: bytes, lost: NDArray[np.bool_] | None = None) -> None:
         """Add a chunk; one that is held already changes nothing.
 
         Args:
             index: its place in the head's table.
             data: its bytes.
+            lost: bool [bytes], which bytes of a tolerant chunk are missing; their numbers count to the planes above.
 
         Raises:
             ChunkError: there is no such chunk, or its size, hash or form is wrong.
@@ -77,7 +78,7 @@ class Assembly:
             self._damaged.add(index)
         if index in self._decoded:
             return
-        self._waiting[index] = data
+        self._waiting[index] = data, lost
         self._settle()
 
     def add_content(self, index: int, content: bytes) -> None:
@@ -128,8 +129,8 @@ class Assembly:
             row = self.opened.head.chunks[index]
             if not self._fits(row):
                 continue
-            data = self._waiting.pop(index)
-            decode_chunk(row, data, self._cells)
+            data, lost = self._waiting.pop(index)
+            decode_chunk(row, data, self._cells, lost)
             self._decoded.add(index)
         if any(self._fits(self.opened.head.chunks[index]) for index in self._waiting):
             self._settle()
@@ -166,7 +167,9 @@ class Assembly:
             region = head.shape.regions[at]
             if region.tensor not in made:
                 made[region.tensor] = np.zeros(head.shape.coded[region.tensor], np.float32)
-            values = dequantise(self._cells.codes[at], head.grid, head.lowest(cut))
+            floors, lowest = self._cells.floors.get(at), head.lowest(cut)
+            known = lowest if floors is None else np.maximum(floors, lowest)
+            values = dequantise(self._cells.codes[at], head.grid, known)
             made[region.tensor].reshape(-1)[region.indices] = values
         return made | {name: self.opened.arrays[name] for name in head.shape.exact}
 

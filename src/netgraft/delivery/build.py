@@ -13,13 +13,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.chain import Judged, Triple
 from netgraft.delivery.chunk import MOST_BYTES
-from netgraft.delivery.coded_root import CodedRoot, Judge, Recipe
+from netgraft.delivery.coded_root import CodedRoot, Recipe
 from netgraft.delivery.coverage import cut_regions
 from netgraft.delivery.delta import encode_delta
 from netgraft.delivery.document import full_bytes
-from netgraft.delivery.head import CutRow, Delta, Head, pack_arrays, pack_head
+from netgraft.delivery.head import CutRow, Delta, Head, OpenedHead, pack_arrays, pack_head
 from netgraft.delivery.offered import make_tables
+from netgraft.delivery.tolerance import Judge, fewest_exact
 from netgraft.delivery.trust import SigningKey
 from netgraft.runtime.encoding import Encoding, Inputs
 from netgraft.runtime.model import Output
@@ -99,17 +101,56 @@ def build(
         HeadError: tensors are missing or do not fit, or the release says what cannot be.
         ModelError: a number is not finite.
     """
-    network_json = shape_to_json(shape)
-    parent = parent if parent is not None and parent.opened.head.network == network_json else None
+    parent = parent if parent is not None and parent.opened.head.network == shape_to_json(shape) else None
     root = CodedRoot(shape, tensors, recipe, None if parent is None else parent.opened.head.grid)
-    tables = make_tables(root, root.judge_all(encoding, output, judge), parent)
+    judged = root.judge_all(encoding, output, judge)
+
+    def coded(other: CodedRoot) -> Built:
+        return _coded(
+            other,
+            other.sized(judged),
+            encoding=encoding,
+            output=output,
+            canaries=canaries,
+            release=release,
+            parent=parent,
+        )
+
+    if recipe.tolerance is None:
+        return coded(root)
+    borne = fewest_exact(
+        lambda planes: _opened(coded(root.with_exact(planes))), judge, recipe.tolerance, root.grid.planes
+    )
+    made = coded(root.with_exact(borne.exact_planes))
+    about = made.head.about | {"tolerance": borne.to_json(recipe.tolerance)}
+    return replace(made, head=replace(made.head, about=about))
+
+
+def _opened(made: Built) -> tuple[OpenedHead, Mapping[str, bytes]]:
+    """Return a head as a device has it when it was opened, and its chunks."""
+    return OpenedHead(made.head, made.arrays, made.first, ""), made.chunks
+
+
+def _coded(
+    root: CodedRoot,
+    judged: Mapping[Triple, Judged],
+    *,
+    encoding: Encoding,
+    output: Output,
+    canaries: Inputs,
+    release: Release,
+    parent: Assembly | None,
+) -> Built:
+    """Return a root that was judged as a head and chunks."""
+    shape = root.shape
+    tables = make_tables(root, judged, parent)
     deltas, more = _deltas(root, tables.cuts, parent)
     head = Head(
         name=release.name,
         version=release.version,
         published_s=release.published_s,
         expires_s=release.expires_s,
-        network=network_json,
+        network=shape_to_json(shape),
         grid=root.grid,
         columns=tuple(encoding.to_json()),
         output={"kind": output.kind, "classes": list(output.classes), "log1p": output.log1p},

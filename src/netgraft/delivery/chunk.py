@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netgraft.delivery.codec import RangeReader, RangeWriter
 from netgraft.delivery.planes import (
@@ -18,6 +19,7 @@ from netgraft.delivery.planes import (
     Bits,
     Cell,
     Cells,
+    Numbers,
     pack_cell,
     pack_raw,
     read_cell,
@@ -28,7 +30,6 @@ from netgraft.delivery.planes import (
 from netgraft.delivery.streams import StreamReader, StreamWriter
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
-from netgraft.runtime.grid import Codes
 
 MOST_BYTES = 65_536
 MOST_DECODED = 1 << 24
@@ -61,7 +62,7 @@ class ChunkRow:
 
 def encode_chunk(
     cells: Sequence[Cell],
-    codes: Mapping[int, Codes],
+    codes: Mapping[int, Numbers],
     *,
     codecs: Sequence[str] = ("zstd",),
     signs: frozenset[Cell] | None = None,
@@ -70,7 +71,7 @@ def encode_chunk(
 
     Args:
         cells: regions and planes in order.
-        codes: by region, int32 signed magnitudes.
+        codes: by region, signed magnitudes.
         codecs: ways that may be used; the smallest result is taken, raw if none is smaller.
         signs: None for an exact chunk; for a tolerant one, the cells that begin with signs.
     """
@@ -86,13 +87,14 @@ def encode_chunk(
     return _row(cells, whole, best[0], best[1], "exact"), best[0]
 
 
-def decode_chunk(row: ChunkRow, data: bytes, cells: Cells) -> bool:
+def decode_chunk(row: ChunkRow, data: bytes, cells: Cells, lost: NDArray[np.bool_] | None = None) -> bool:
     """Add the cells of a chunk to those that are known, all of them or none.
 
     Args:
         row: what the head says about it.
         data: its bytes.
         cells: what is known so far; the chunk's cells must come next.
+        lost: bool [bytes], which bytes of a tolerant chunk are missing; None if none is known to be.
 
     Returns:
         Whether the bytes are those that the head names: always for an exact chunk.
@@ -102,7 +104,7 @@ def decode_chunk(row: ChunkRow, data: bytes, cells: Cells) -> bool:
     """
     whole = check_bytes(row, data)
     if row.protection == "tolerant":
-        _read_tolerant(row, data, cells)
+        _read_tolerant(row, data, cells, lost)
         return whole
     known = cells.begun(row.cells)
     if row.codec == "raw":
@@ -147,13 +149,18 @@ def content_bounds(
 ) -> tuple[int, int]:
     """Return the fewest and the most bytes that cells can have; ``signs`` as in `encode_chunk`."""
     raw = signs is not None
-    each = [size_bounds(sizes[r], raw=raw, signs=raw and (r, p) in (signs or ())) for r, p in cells]
-    return sum(least for least, _ in each), sum(most for _, most in each)
+    least = most = 0
+    for cell in cells:
+        low, high = size_bounds(sizes[cell[0]], raw=raw, signs=raw and cell in (signs or ()))
+        least, most = least + low, most + high
+    return least, most
 
 
 def _row(cells: Sequence[Cell], content: bytes, data: bytes, codec: Codec, protection: Protection) -> ChunkRow:
     """Return what the head says about a chunk."""
-    return ChunkRow(sha256_hex(data), len(data), sha256_hex(content), len(content), codec, protection, tuple(cells))
+    address = sha256_hex(data)
+    decoded = address if data is content else sha256_hex(content)
+    return ChunkRow(address, len(data), decoded, len(content), codec, protection, tuple(cells))
 
 
 def _check_content(row: ChunkRow, content: bytes) -> None:
@@ -190,13 +197,20 @@ def _read_runs(row: ChunkRow, bits: RangeReader | StreamReader, cells: Cells) ->
     return b"".join(made)
 
 
-def _read_tolerant(row: ChunkRow, data: bytes, cells: Cells) -> None:
-    """Read raw cells, whatever their bits are."""
+def _read_tolerant(row: ChunkRow, data: bytes, cells: Cells, lost: NDArray[np.bool_] | None) -> None:
+    """Read raw cells, whatever their bits are.
+
+    Raises:
+        ChunkError: a cell is not the next one, or what is missing is told of another number of bytes.
+    """
+    if lost is not None and lost.shape != (len(data),):
+        raise ChunkError(f"what is missing must be told of {len(data)} bytes, got {lost.size}")
     known = cells.begun(row.cells)
     bits = BitReader(data, strict=False)
+    missing = None if lost is None else BitReader(np.where(lost, 0xFF, 0).astype(np.uint8).tobytes(), strict=False)
     for cell in row.cells:
         _expect(known, cell)
-        read_raw(known, cell, bits)
+        read_raw(known, cell, bits, missing)
     bits.finish()
     cells.take(known)
 
@@ -211,7 +225,7 @@ def _expect(cells: Cells, cell: Cell) -> None:
         raise ChunkError(f"plane {cell[1]} of region {cell[0]} must come after the planes above it, got it before")
 
 
-def _written(cells: Sequence[Cell], codes: Mapping[int, Codes], writer: RangeWriter | StreamWriter) -> bytes:
+def _written(cells: Sequence[Cell], codes: Mapping[int, Numbers], writer: RangeWriter | StreamWriter) -> bytes:
     """Return cells as a writer codes them."""
     for region, plane in cells:
         runs: tuple[Bits, Bits, Bits] = split_cell(codes[region], plane)

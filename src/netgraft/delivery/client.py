@@ -1,10 +1,10 @@
 """The device's side of a delivery: stamp, head, plan, then chunk by chunk, a better model as soon as one is whole.
 
-Order of one fetch: the trust chain, the stamp, the head (each checked before the next is asked for), what the folder
-holds of it, the plan, its delta, its chunks in the order of the head. A chunk is checked when it arrives and kept at
-once, so a device killed at any byte asks for at most one chunk twice. Each cut that closes is built beside the live
-one, compared with its canary, written to the slot that is not active, and only then switched to. Whatever goes wrong,
-the model that worked goes on.
+Order of one fetch: the trust chain, the stamp, the head (each checked before the next counts), what the folder holds of
+it, the plan, its delta, its chunks in the order of the head. A chunk is checked when it arrives and kept at once, so a
+device killed at any byte asks for at most one chunk twice. Each cut that closes is built beside the live one, compared
+with its canary, written to the slot that is not active, and only then switched to. What was accepted is written down
+before anything more is asked of a server. Whatever goes wrong, the model that worked goes on.
 """
 
 from __future__ import annotations
@@ -12,36 +12,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from urllib.parse import quote
 
 from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.downloading import Download
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Event, Kind
-from netgraft.delivery.head import Head, OpenedHead, unpack_head
+from netgraft.delivery.head import Head, OpenedHead
 from netgraft.delivery.holding import Fetched, Holding, Planner
+from netgraft.delivery.newest import Announced, Newest
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.restoring import held_chunks, reopened, restore
 from netgraft.delivery.situation import Situation
 from netgraft.delivery.store import DeviceFolder, DeviceState
 from netgraft.delivery.tiers import EXCHANGE_BYTES, Tiers, Trouble
-from netgraft.delivery.trust import (
-    MOST_STAMP_BYTES,
-    MOST_TRUST_BYTES,
-    PublicKey,
-    Stamp,
-    TrustState,
-    accept_head,
-    accept_stamp,
-    accept_trust,
-    head_verifier,
-)
-from netgraft.errors import BudgetError, HeadError, LinkError, ModelError, NetgraftError, StorageError, TrustError
+from netgraft.delivery.trust import PublicKey, Stamp, TrustState
+from netgraft.errors import BudgetError, LinkError, ModelError, NetgraftError, StorageError, TrustError
 
-#: Largest head that is read.
-MOST_HEAD_BYTES = 71_303_168
-_TRUST_PATH = "/v1/trust"
 #: A look alone writes down the time of a stamp when it is so much later than the last one that was written down.
 _NOTED_S = 60
 
@@ -89,15 +76,15 @@ class DeviceClient:
                 f"a folder of {name!r} or a new one is required, got {folder.path} of {folder.state.name!r}"
             )
         self.folder, self.tiers, self.name, self.situation = folder, tiers, name, situation
-        self._planner, self._clock, self._elapsed, self._report = planner, clock, elapsed, report
-        self._trusted, self._engine, self._confidence, self._tolerant = trusted, engine, confidence, tolerant
-        self._path = f"/v1/models/{quote(name, safe='')}"
+        self._planner, self._elapsed, self._report = planner, elapsed, report
+        self._engine, self._confidence, self._tolerant = engine, confidence, tolerant
+        self._newest = Newest(folder, tiers, name, clock=clock, tell=self._tell, trusted=trusted)
         self._begun_s = elapsed()
         self._spent_bytes = self._asking_bytes = 0
         self._chunks = 0
         self._version: int | None = None
         self._counts = False
-        tiers.trouble = self._told_of
+        tiers.trouble, tiers.before = self._told_of, folder.write_down
 
     def is_newer(self) -> bool:
         """Ask for the stamp alone and return whether a fetch may find something new.
@@ -112,14 +99,14 @@ class DeviceClient:
         if state.trust.trust is None or state.active is None:
             return True
         try:
-            trust, stamp = self._stamped(state.trust)
+            trust, stamp = self._newest.stamped(state.trust)
         except (TrustError, LinkError) as error:
             if isinstance(error, TrustError) or isinstance(error.__cause__, TrustError):
                 return True
             raise
         if trust.latest_s >= state.trust.latest_s + _NOTED_S:
-            self._record(replace(state, trust=trust))
-        return stamp.head != state.active.head
+            self.folder.record(replace(state, trust=trust))
+        return stamp.head != state.active.head and not _is_refused(state, stamp)
 
     def fetch(self) -> Fetched:
         """Bring the folder, and the engine, to what the plan says.
@@ -135,19 +122,23 @@ class DeviceClient:
         try:
             fetched = self._fetched()
         except NetgraftError as error:
-            self._tell("failed", text=" ".join(str(error).split()))
+            self._tell("failed", text=" ".join(str(error).split()), fault=type(error).__name__)
             if self._counts:
                 self._note_spent()
+            self.folder.write_down()
             raise
         self._tell("done", cut=fetched.cut, accuracy=fetched.accuracy, text=fetched.reason)
         return fetched
 
     def _fetched(self) -> Fetched:
-        trust, stamp = self._stamped(self._trust())
-        self._go_on_from(stamp, trust)
-        opened, trust = self._head(trust, stamp)
+        # what an answer brings counts for the budget of the version it names, which is known only then
+        announced = self._newest.announced(at_once=self.situation.data_budget_bytes is None)
+        if _is_refused(self.folder.state, announced.stamp):
+            return self._waited(announced.trust)
+        self._go_on_from(announced)
+        opened, trust = self._newest.head(announced)
         self._version = opened.head.version
-        self._record(replace(self.folder.state, trust=trust, spent_bytes=self._total()))
+        self.folder.note(replace(self.folder.state, trust=trust, spent_bytes=self._total(), refused=None))
         self._mend()
         assembly = Assembly(opened)
         held_chunks(self.folder, assembly, tolerant=self._tolerant)
@@ -175,10 +166,32 @@ class DeviceClient:
                 self._chunks = download.chunks
             self._clean(opened)
         self._note_spent()
+        return self._ended(plan.decision, plan.reason)
+
+    def _waited(self, trust: TrustState) -> Fetched:
+        """Stay with what answers: the newest version was rolled back from by hand.
+
+        Raises:
+            StorageError: nothing else answers.
+        """
+        self.folder.note(replace(self.folder.state, trust=trust))
+        self.folder.write_down()
+        self._mend()
+        active, refused = self.folder.state.active, self.folder.state.refused
+        assert refused is not None
+        if active is None:
+            raise StorageError(f"a version above {refused.version}, which was rolled back from, is required, got none")
+        self._version = active.version
+        text = f"Stay with version {active.version}: version {refused.version} was rolled back from by hand."
+        self._tell("rolled-back", cut=active.cut, accuracy=active.accuracy, text=text)
+        return self._ended("stay", f"{text} A later one will be installed.")
+
+    def _ended(self, decision: str, reason: str) -> Fetched:
+        """Return how a fetch ended that did what was decided."""
         active = self.folder.state.active
         return Fetched(
-            plan.decision,
-            plan.reason,
+            decision,
+            reason,
             None if active is None else active.version,
             None if active is None else active.cut,
             None if active is None else active.accuracy,
@@ -186,70 +199,6 @@ class DeviceClient:
             self._chunks,
             self._elapsed() - self._begun_s,
         )
-
-    def _trust(self) -> TrustState:
-        """Return the state after the trust chain of the server."""
-        before = self.folder.state.trust
-        now_s = int(self._clock())
-        trust = self.tiers.read(
-            _TRUST_PATH,
-            lambda data: accept_trust(before, data, now_s=now_s, pinned=self._trusted),
-            most_bytes=MOST_TRUST_BYTES,
-        )
-        if before.trust is None and self._trusted is None:
-            keys = ", ".join(f"{key[:16]}..." for key in trust.pinned)
-            self._tell("pinned", text=f"root key {keys} is believed from now on because it came first")
-        self._record(replace(self.folder.state, trust=trust))  # a key that was withdrawn stays so, whatever follows
-        return trust
-
-    def _stamped(self, trust: TrustState) -> tuple[TrustState, Stamp]:
-        """Return the state after the stamp of the server, and the stamp."""
-        now_s = int(self._clock())
-        return self.tiers.read(
-            f"{self._path}/stamp",
-            lambda data: accept_stamp(trust, data, name=self.name, now_s=now_s),
-            most_bytes=MOST_STAMP_BYTES,
-        )
-
-    def _head(self, trust: TrustState, stamp: Stamp) -> tuple[OpenedHead, TrustState]:
-        """Return the head of a stamp, from the folder where it is there, and the state after it."""
-        kept = self._kept_head(trust, stamp)
-        if kept is not None:
-            return kept, self._accepted(trust, stamp, kept)
-
-        def reader(data: bytes) -> tuple[bytes, OpenedHead, TrustState]:
-            opened = unpack_head(data, head_verifier(trust))
-            return data, opened, self._accepted(trust, stamp, opened)
-
-        path = f"{self._path}/head?version={stamp.version}"
-        data, opened, accepted = self.tiers.read(path, reader, most_bytes=MOST_HEAD_BYTES)
-        self.folder.require_space(len(data))
-        self.folder.keep_head(opened.sha256, data)
-        return opened, accepted
-
-    def _accepted(self, trust: TrustState, stamp: Stamp, opened: OpenedHead) -> TrustState:
-        """Return the state after a head."""
-        head = opened.head
-        return accept_head(
-            trust,
-            stamp,
-            name=head.name,
-            version=head.version,
-            sha256=opened.sha256,
-            expires_s=head.expires_s,
-            now_s=int(self._clock()),
-        )
-
-    def _kept_head(self, trust: TrustState, stamp: Stamp) -> OpenedHead | None:
-        """Return the head of a stamp that the folder holds; None where it is not there, damaged or signed by others."""
-        data = self.folder.head(stamp.head)
-        if data is None:
-            return None
-        try:
-            opened = unpack_head(data, head_verifier(trust))
-        except (HeadError, TrustError):
-            return None
-        return opened if opened.sha256 == stamp.head else None
 
     def _parent(self, opened: OpenedHead) -> Assembly | None:
         """Return the assembly of the active version where this head has deltas from it."""
@@ -269,9 +218,13 @@ class DeviceClient:
             self.folder.model()
         except ModelError:
             try:
-                restore(self.folder, tolerant=self._tolerant)
+                restored = restore(self.folder, tolerant=self._tolerant)
             except StorageError:
-                self._record(replace(self.folder.state, active=None, previous=None))
+                self.folder.record(replace(self.folder.state, active=None, previous=None))
+            else:
+                if restored is not None and restored.how == "previous":
+                    live = restored.live
+                    self._tell("rolled-back", version=live.version, cut=live.cut, text="the later version is damaged")
 
     def _plan(self, opened: OpenedHead, assembly: Assembly, parent: Assembly | None) -> Plan:
         """Return what the planner says."""
@@ -317,18 +270,19 @@ class DeviceClient:
             kept |= set() if assembly is None else _addresses(assembly.opened.head.chunks)
         self.folder.collect((), kept | _addresses(opened.head.chunks))
 
-    def _go_on_from(self, stamp: Stamp, trust: TrustState) -> None:
-        """Write down what is fetched, and count what came for it before: a data budget is for all that a version takes.
+    def _go_on_from(self, announced: Announced) -> None:
+        """Note what is fetched, and count what came for it before: a data budget is for all that a version takes.
 
         The questions for trust and stamp count in the fetch that asks them, but add up to nothing over many fetches.
         """
         budget, state = self.situation.data_budget_bytes, self.folder.state
-        self._asking_bytes = self.tiers.received_bytes
-        if state.target == stamp.head:
+        self._asking_bytes = self.tiers.received_bytes - len(announced.data)
+        if state.target == announced.stamp.head:
             self._spent_bytes = state.spent_bytes
         if budget is not None:
             self.tiers.limit_bytes = max(0, budget - self._spent_bytes)
-        self._record(replace(state, name=self.name, trust=trust, target=stamp.head, spent_bytes=self._total()))
+        target, trust = announced.stamp.head, announced.trust
+        self.folder.note(replace(state, name=self.name, trust=trust, target=target, spent_bytes=self._total()))
         self._counts = True
 
     def _total(self) -> int:
@@ -337,20 +291,30 @@ class DeviceClient:
 
     def _note_spent(self) -> None:
         """Write down what came for the target, so that a restart does not begin a new budget."""
-        self._record(replace(self.folder.state, spent_bytes=self._total()))
-
-    def _record(self, state: DeviceState) -> None:
-        """Write a state down that is another than before."""
-        if state != self.folder.state:
-            self.folder.record(state)
+        self.folder.note(replace(self.folder.state, spent_bytes=self._total()))
+        self.folder.write_down()
 
     def _told_of(self, trouble: Trouble) -> None:
         kind: Kind = "corrupt" if trouble.kind == "corrupt" else "retried"
-        self._tell(kind, text=f"{trouble.kind} from {trouble.server}: {trouble.text}")
+        self._tell(kind, text=f"{trouble.kind} from {trouble.server}: {trouble.text}", fault=trouble.kind)
 
-    def _tell(self, kind: Kind, *, cut: str | None = None, accuracy: float | None = None, text: str = "") -> None:
-        seconds = self._elapsed() - self._begun_s
-        self._report(Event(kind, seconds, self.tiers.received_bytes, self._version, cut, accuracy, text))
+    def _tell(
+        self,
+        kind: Kind,
+        *,
+        version: int | None = None,
+        cut: str | None = None,
+        accuracy: float | None = None,
+        text: str = "",
+        fault: str = "",
+    ) -> None:
+        seconds, of = self._elapsed() - self._begun_s, self._version if version is None else version
+        self._report(Event(kind, seconds, self.tiers.received_bytes, of, cut, accuracy, text, fault))
+
+
+def _is_refused(state: DeviceState, stamp: Stamp) -> bool:
+    """Return whether a stamp names the version that was rolled back from by hand."""
+    return state.refused is not None and stamp.head == state.refused.head
 
 
 def _exchanges(head: Head, plan: Plan) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from netgraft.delivery.codec import CODECS
 from netgraft.delivery.cut_table import MOST_CUTS
 from netgraft.delivery.head import CutRow, Head
 from netgraft.delivery.planes import Cell, size_bounds
+from netgraft.delivery.tolerance import Judge, Tolerance
 from netgraft.delivery.trim import trimmed_exact, trimmed_rows
 from netgraft.errors import HeadError, SettingError, unknown_name
 from netgraft.runtime.encoding import Encoding, Inputs
@@ -23,7 +25,6 @@ from netgraft.runtime.grid import Codes, Grid, dequantise, fit_grid, quantise
 from netgraft.runtime.model import Model, Output
 from netgraft.runtime.shapes import Shape, exact_sizes, network
 
-Judge = Callable[[Model], tuple[float, float, float]]
 _DIGITS = 4
 _CANARY_NUMBERS = 4
 
@@ -41,6 +42,7 @@ class Recipe:
         most_cuts: rows of the table.
         target_bytes: of a chunk; from the size of the whole unless given.
         trim: whether what is sent as it is may lose bits that are finer than the grid.
+        tolerance: what tolerant planes must bear; as many are made tolerant as do, in the place of ``exact_planes``.
     """
 
     planes: int = 8
@@ -51,6 +53,7 @@ class Recipe:
     most_cuts: int = MOST_CUTS
     target_bytes: int | None = None
     trim: bool = True
+    tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -66,6 +69,8 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingError(f"{name} must be from {low} to {high}, got {value!r}")
+        if self.tolerance is not None and self.exact_planes is not None:
+            raise SettingError(f"exact_planes must be left out where a tolerance is given, got {self.exact_planes}")
 
 
 class CodedRoot:
@@ -97,6 +102,20 @@ class CodedRoot:
         self.codes: dict[int, Codes] = {
             at: quantise(values, self.grid.step, self.grid.planes) for at, values in enumerate(used)
         }
+
+    def with_exact(self, planes: int) -> CodedRoot:
+        """Return the same root with so many exact planes."""
+        other = copy.copy(self)
+        kept = None if planes >= self.grid.planes else planes
+        other.recipe = replace(self.recipe, planes=self.grid.planes, exact_planes=kept, tolerance=None)
+        if kept != self.recipe.exact_planes:
+            other.__dict__.pop("sizes", None)  # of this coding
+        return other
+
+    def sized(self, judged: Mapping[Triple, Judged]) -> dict[Triple, Judged]:
+        """Return judged cuts with their size in this coding."""
+        regions = self.shape.regions
+        return {cut: replace(one, bytes=cut_bytes(cut, regions, self.sizes)) for cut, one in judged.items()}
 
     @cached_property
     def sizes(self) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ MAGIC = b"NGHEAD1\n"
 #: The most bytes of each section: document, arrays, first chunk, signatures.
 SECTION_BYTES = (1 << 22, 1 << 26, 1 << 16, 1 << 16)
 DOCUMENT_BYTES = 1 << 24
+#: Largest head that is read.
+MOST_HEAD_BYTES = len(MAGIC) + 4 * len(SECTION_BYTES) + sum(SECTION_BYTES)
 
 
 def join_sections(sections: Sequence[bytes]) -> bytes:

@@ -56,11 +56,13 @@ def cover(chunks: Sequence[ChunkRow], sizes: Sequence[int], planes: int) -> Cove
     tolerant: set[int] = set()
     for at, row in enumerate(chunks):
         built_on, signs = 0, set[Cell]()
-        for region, plane in row.cells:
-            _check_cell((region, plane), len(sizes), planes, place)
-            if plane < planes - 1:
-                above = place[region, plane + 1]
-                built_on |= below[above] | 1 << above if above != at else 0
+        for cell in row.cells:
+            region, plane = cell
+            above = place.get((region, plane + 1), -1)
+            if cell in place or (above < 0 and plane != planes - 1) or not (0 <= region < len(sizes) and plane >= 0):
+                raise _misplaced(cell, len(sizes), planes, place)
+            if above not in (-1, at):
+                built_on |= below[above] | 1 << above
             if row.protection == "exact" and region in tolerant:
                 raise HeadError(
                     f"planes of region {region} below a tolerant one must be tolerant, got chunk {at} exact"
@@ -68,7 +70,7 @@ def cover(chunks: Sequence[ChunkRow], sizes: Sequence[int], planes: int) -> Cove
             if row.protection == "tolerant" and region not in tolerant:
                 signs.add((region, plane))
                 tolerant.add(region)
-            place[region, plane] = at
+            place[cell] = at
         below.append(built_on)
         check_sizes(row, sizes, f"chunk {at}", frozenset(signs) if row.protection == "tolerant" else None)
     return Coverage(place, tuple(below))
@@ -102,16 +104,11 @@ def cut_cells(shape: Shape, depth: int, shell: int, lowest: int) -> list[Cell]:
     return [(region, lowest) for region in cut_regions(shape.regions, depth, shell)]
 
 
-def _check_cell(cell: Cell, regions: int, planes: int, place: dict[Cell, int]) -> None:
-    """Check a chunk's next cell.
-
-    Raises:
-        HeadError: there is none such, it is there already, or the plane above it is not.
-    """
+def _misplaced(cell: Cell, regions: int, planes: int, place: dict[Cell, int]) -> HeadError:
+    """Return why a chunk's next cell cannot be: there is none such, it is there already, or the one above is not."""
     region, plane = cell
     if not (0 <= region < regions and 0 <= plane < planes):
-        raise HeadError(f"a cell must be of {regions} regions and {planes} planes, got {region} and {plane}")
+        return HeadError(f"a cell must be of {regions} regions and {planes} planes, got {region} and {plane}")
     if cell in place:
-        raise HeadError(f"plane {plane} of region {region} must be in one chunk, got it twice")
-    if plane < planes - 1 and (region, plane + 1) not in place:
-        raise HeadError(f"plane {plane} of region {region} must come after the plane above it, got it before")
+        return HeadError(f"plane {plane} of region {region} must be in one chunk, got it twice")
+    return HeadError(f"plane {plane} of region {region} must come after the plane above it, got it before")

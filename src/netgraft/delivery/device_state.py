@@ -58,6 +58,34 @@ class Installed:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A version that was rolled back from by hand: it is not installed again until a later one comes.
+
+    Attributes:
+        head: SHA-256 of its head.
+        version: of the head.
+    """
+
+    head: str
+    version: int
+
+    @staticmethod
+    def from_json(value: Any) -> Refused:
+        """Return what was stored as JSON values.
+
+        Raises:
+            StorageError: a field is missing or malformed.
+        """
+        try:
+            found = Refused(str(value["head"]), int(value["version"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"a refused version must have every field, got none for {error}") from error
+        if not SHA256.fullmatch(found.head):
+            raise StorageError(f"a refused version must have a head, got {found.head[:40]!r}")
+        return found
+
+
+@dataclass(frozen=True)
 class DeviceState:
     """What a device remembers.
 
@@ -68,6 +96,7 @@ class DeviceState:
         previous: the last model of the version before.
         target: SHA-256 of the head that is being fetched, or was last.
         spent_bytes: that came over the network for the target so far.
+        refused: the version that was rolled back from by hand, until a later one comes.
     """
 
     name: str = ""
@@ -76,6 +105,7 @@ class DeviceState:
     previous: Installed | None = None
     target: str | None = None
     spent_bytes: int = 0
+    refused: Refused | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values."""
@@ -86,6 +116,7 @@ class DeviceState:
             "previous": None if self.previous is None else asdict(self.previous),
             "target": self.target,
             "spent_bytes": self.spent_bytes,
+            "refused": None if self.refused is None else asdict(self.refused),
             "trust": self.trust.to_json(),
         }
 
@@ -97,9 +128,11 @@ class DeviceState:
             StorageError: it is of another format, or a field is missing or malformed.
         """
         if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise StorageError(f"a device's state of format {FORMAT} is required, got something else")
+            said = value.get("format") if isinstance(value, dict) else type(value).__name__
+            raise StorageError(f"format {FORMAT} is required, got {said!r:.40}")
         try:
             active, previous, target = value["active"], value["previous"], value["target"]
+            refused = value.get("refused")  # states of before have none
             if target is not None and not SHA256.fullmatch(target):
                 raise StorageError(f"a target must be 64 hexadecimal digits, got {target[:40]!r}")
             return DeviceState(
@@ -109,6 +142,7 @@ class DeviceState:
                 None if previous is None else Installed.from_json(previous),
                 target,
                 int(value["spent_bytes"]),
+                None if refused is None else Refused.from_json(refused),
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, StorageError):

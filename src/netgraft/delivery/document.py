@@ -58,7 +58,7 @@ def from_document(value: Any) -> Head:
     fields.integer("format", FORMAT, FORMAT)
     runtime = fields.integer("minimum_runtime", 1, RUNTIME)
     shape, grid = shape_of(network := fields.object("network")), _grid(fields.any("grid"))
-    sizes = [len(region.indices) for region in shape.regions]
+    sizes = [region.numbers for region in shape.regions]
     chunks = read_chunks(fields.any("chunks"), "a head's chunks", len(sizes), grid.planes)
     if not chunks:
         raise HeadError("a head must have 1 chunk or more, got none")
@@ -88,6 +88,7 @@ def from_document(value: Any) -> Head:
         canaries=fields.integer("canaries", 0, 4_096),
     )
     fields.done()
+    vars(head).update(shape=shape, sizes=tuple(sizes))  # they need not be found again
     _check(head)
     return head
 

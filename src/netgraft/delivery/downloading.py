@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.batches import Splitter, batch_path, first_batch
 from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Kind
@@ -15,9 +17,12 @@ from netgraft.delivery.installing import install, live_of, slot_bytes
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.restoring import keep_contents
 from netgraft.delivery.store import DeviceFolder
-from netgraft.delivery.tiers import Tiers
+from netgraft.delivery.tiers import EXCHANGE_BYTES, Tiers
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
+
+#: After these the server is not asked for several chunks at once again.
+_NO_MORE_POURS = frozenset({"missing", "denied", "corrupt", "large"})
 
 
 class Tell(Protocol):
@@ -57,6 +62,7 @@ class Download:
     tolerant: bool = False
     storage_bytes: int | None = None
     chunks: int = 0
+    _pours: bool = field(default=True, init=False)
 
     def run(self, plan: Plan, row: CutRow) -> None:
         """Fetch what a cut needs, and install every cut on the way that is better than what answers.
@@ -76,11 +82,43 @@ class Download:
         if plan.delta is not None and self.parent is not None and 0 <= plan.delta < len(head.deltas):
             self._try_delta(self.parent, plan.delta)
             self._improve(row)
-        for index in missing:
-            if index not in self.assembly.held:
-                self._add(index, head.chunks[index])
+        while left := [index for index in missing if index not in self.assembly.held]:
+            if not self._poured(left, row):
+                self._add(left[0], self._fetched(head.chunks[left[0]]))
                 self._improve(row)
         self._improve(row, last=True)
+
+    def _poured(self, left: Sequence[int], wanted: CutRow) -> bool:
+        """Fetch chunks in one answer, each kept when it is whole; return whether any came.
+
+        What comes together makes one better model. After an answer that breaks off the next chunk is asked for by
+        itself, of any server; after one with a wrong chunk, which is left out, all that are missing are.
+        """
+        head, most_bytes = self.assembly.opened.head, math.inf
+        if self.tiers.limit_bytes is not None:
+            most_bytes = self.tiers.limit_bytes - self.tiers.received_bytes - EXCHANGE_BYTES
+        places = first_batch(left, head.chunks, most_bytes)
+        if not self._pours or len(places) < 2:
+            return False
+        rows, before = [head.chunks[place] for place in places], self.chunks
+        splitter = Splitter([row.bytes for row in rows])
+
+        def take(part: bytes) -> str | None:
+            wrong: str | None = None
+            for number, data in splitter.feed(part):
+                said = wrong_chunk(rows[number], data, tolerant=self.tolerant)
+                if said is not None:
+                    wrong = said
+                    continue
+                self.chunks += 1
+                self._add(places[number], data)
+            self._improve(wanted)
+            return wrong
+
+        expected_bytes = sum(row.bytes for row in rows)
+        trouble = self.tiers.pour(batch_path(head, places), take, expected_bytes=expected_bytes)
+        self._pours = trouble is None or trouble.kind not in _NO_MORE_POURS
+        return self.chunks > before
 
     def _try_delta(self, parent: Assembly, number: int) -> None:
         """Fetch a delta and turn the parent's cut into this version's; where it fails, plain chunks follow.
@@ -102,9 +140,9 @@ class Download:
             return
         keep_contents(self.folder, self.assembly, sorted(self.assembly.held - before))
 
-    def _add(self, index: int, chunk: ChunkRow) -> None:
-        """Fetch a chunk, keep it and decode it."""
-        data = self._fetched(chunk)
+    def _add(self, index: int, data: bytes) -> None:
+        """Keep a chunk that was verified, and decode it."""
+        chunk = self.assembly.opened.head.chunks[index]
         self.folder.keep_chunk(chunk.sha256, data)
         try:
             self.assembly.add(index, data)
@@ -134,7 +172,7 @@ class Download:
             return
         active = self.folder.state.active
         first = active is None or active.head != self.assembly.opened.sha256
-        self._activate(row, is_last=row.id == wanted.id)
+        self._activate(row)
         self.tell("usable" if first else "improved", cut=row.id, accuracy=row.accuracy)
 
     def _is_better(self, row: CutRow, wanted: CutRow, *, last: bool) -> bool:
@@ -169,7 +207,7 @@ class Download:
             return True
         return max(self.engine.slots.used_bytes, wanted.memory_bytes) + row.memory_bytes <= limit
 
-    def _activate(self, row: CutRow, *, is_last: bool) -> None:
+    def _activate(self, row: CutRow) -> None:
         """Build a cut, compare it with its canary, write it, and let the engine answer with it."""
         opened = self.assembly.opened
         model = self.assembly.model(row)
@@ -177,7 +215,7 @@ class Download:
         if self.engine is not None:
             self.engine.slots.require(row.memory_bytes)
         state = replace(self.folder.state, spent_bytes=self.spent())
-        install(self.folder, state, opened, row, model, is_last=is_last)
+        install(self.folder, state, opened, row, model)
         if self.engine is not None:
             self.engine.swap(live_of(opened, row, model, self.assembly, self.confidence))
 

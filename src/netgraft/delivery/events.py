@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 #: ``pinned``: a root key was believed because it came first. ``corrupt``: what came failed its checks and is fetched
 #: again. ``damaged``: a tolerant chunk came with wrong bits and was taken. ``retried``: an answer was refused, late or
-#: cut short. The others mark the way of a fetch; one of ``done`` and ``failed`` is the last.
-Kind = Literal["pinned", "started", "corrupt", "damaged", "retried", "usable", "improved", "done", "failed"]
+#: cut short. ``rolled-back``: the version before answers, because the newest is damaged here or was refused by hand.
+#: The others mark the way of a fetch; one of ``done`` and ``failed`` is the last.
+Kind = Literal[
+    "pinned", "started", "corrupt", "damaged", "retried", "rolled-back", "usable", "improved", "done", "failed"
+]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Event:
         cut: id of the cut that answers now.
         accuracy: of that cut as the head says.
         text: in words.
+        fault: what went wrong, in one word: the class of an error, or how a question failed; empty where nothing did.
     """
 
     kind: Kind
@@ -32,6 +36,7 @@ class Event:
     cut: str | None = None
     accuracy: float | None = None
     text: str = ""
+    fault: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as JSON values, without what is not known."""

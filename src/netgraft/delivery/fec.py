@@ -3,7 +3,8 @@
 The words are those of the package reedsolo (extra ``codec``), with its field polynomial 0x11d and roots 1, 2, 4, ...,
 shortened so that all words of a block are equally long. Choosing a code needs no package. Words are sent column by
 column: a burst of b bytes hits each of w words about b / w times. Sizes are known to the reader (a head states them),
-so nothing but code words is sent.
+so nothing but code words is sent. With as many words as a packet has bytes, every packet holds one byte of each word,
+and any packets that are as many as those before coding give everything back (`packet_code`).
 """
 
 from __future__ import annotations
@@ -117,6 +118,25 @@ def best_code(bit_error_rate: float, size: int) -> ReedSolomon:
     return min(CODES, key=lambda code: code.expected_bytes(bit_error_rate, size))
 
 
+def packet_code(size: int, packet_loss: float, *, packet_bytes: int = 1_024, most_failing: float = 1e-6) -> ReedSolomon:
+    """Return the code over packets of ``code.words(size)`` bytes with which nothing has to be asked for again.
+
+    Args:
+        size: bytes to send, all of them at once.
+        packet_loss: probability that a packet is lost, independent of others.
+        packet_bytes: the most bytes of a packet.
+        most_failing: the probability that too many are lost.
+
+    Raises:
+        ChunkError: the packets with their parity would be more than 255.
+    """
+    count = max(1, -(-size // packet_bytes))
+    for length in range(count + 1, _LONGEST + 1):
+        if _more_than(length, packet_loss, length - count) <= most_failing:
+            return ReedSolomon(length, count)
+    raise ChunkError(f"at most {_LONGEST} packets are required with their parity, got {count} before it")
+
+
 def encode(data: bytes, code: ReedSolomon = RS_255_223) -> bytes:
     """Return the code words that carry the data, interleaved; see `ReedSolomon.encode`."""
     return code.encode(data)
@@ -134,7 +154,13 @@ def decode(data: bytes, size: int, code: ReedSolomon = RS_255_223) -> bytes:
 @functools.lru_cache(maxsize=4096)
 def _word_failure(bit_error_rate: float, symbols: int, correctable: int) -> float:
     """Return the probability of more wrong bytes in a word than can be corrected."""
-    wrong = -math.expm1(8 * math.log1p(-bit_error_rate))
+    return _more_than(symbols, -math.expm1(8 * math.log1p(-bit_error_rate)), correctable)
+
+
+def _more_than(symbols: int, wrong: float, correctable: int) -> float:
+    """Return the probability that of so many symbols more than some are wrong, each with the same probability."""
+    if wrong >= 1:
+        return float(correctable < symbols)
     if wrong <= 0 or correctable >= symbols:
         return 0.0
     odds = wrong / (1 - wrong)

@@ -41,6 +41,7 @@ class Number:
         low, high: the range; both ends belong to it.
         open_low: whether ``low`` itself is out of range.
         whole: whether it must be a whole number (``65536.0`` and ``6e4`` are).
+        hint: what a number that is refused may have been meant to be, in words behind the text of the error.
     """
 
     about: str
@@ -48,13 +49,16 @@ class Number:
     high: float = LARGEST
     open_low: bool = False
     whole: bool = False
+    hint: Callable[[float], str] = lambda value: ""
 
     def read(self, value: Any, where: str) -> int | float:
         """Return the number: an int where it must be whole, else a float."""
-        if not isinstance(value, int | float) or isinstance(value, bool) or not self._holds(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not self._holds(value):
             kind = "a whole number" if self.whole else "a number"
             start = f"greater than {self.low:g} and at most" if self.open_low else f"from {self.low:g} to"
-            raise SituationError(f"{where} must be {kind} {start} {self.high:g}, got {shown(value)}")
+            hint = self.hint(value) if is_number else ""
+            raise SituationError(f"{where} must be {kind} {start} {self.high:g}, got {shown(value)}{hint}")
         return int(value) if self.whole else float(value)
 
     def _holds(self, value: float) -> bool:

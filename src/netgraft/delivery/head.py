@@ -143,7 +143,7 @@ class Head:
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Return how many numbers each region has."""
-        return tuple(len(region.indices) for region in self.shape.regions)
+        return tuple(region.numbers for region in self.shape.regions)
 
     def cut(self, name: str) -> CutRow:
         """Return the cut of an id.
@@ -247,6 +247,19 @@ def pack_head(head: Head, arrays: Mapping[str, NDArray[Any]], first: bytes, keys
     document = compress(text)
     signatures = [key.sign(MESSAGE + document).to_json() for key in keys]
     return join_sections([document, arrays_section, first, canonical_json(signatures, indent=None).encode()])
+
+
+def signed_again(data: bytes, keys: Sequence[SigningKey]) -> bytes:
+    """Return a head that these keys have signed, too; what it says, and so its identity, stays the same.
+
+    Raises:
+        HeadError: the bytes are no head.
+    """
+    document, arrays, first, before = split_sections(data)
+    mine = [key.sign(MESSAGE + document) for key in keys]
+    others = [each for each in _signatures(before) if each.key not in {key.id for key in keys}]
+    signatures = [each.to_json() for each in (*mine, *others)][:_MOST_SIGNATURES]
+    return join_sections([document, arrays, first, canonical_json(signatures, indent=None).encode()])
 
 
 def unpack_head(data: bytes, verify: Callable[[bytes, Sequence[Signature]], None]) -> OpenedHead:

@@ -6,11 +6,14 @@ is from there on: nothing in it counts as a chunk any more.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 
 _END = b"\r\n\r\n"
 _LONGEST_HEAD = 65_536
+#: Answers whose bodies are chunks: one, or several in one answer.
+_CHUNKS = re.compile(r"/c/|/v1/models/[^/]+/chunks\?")
 _NO_BODY = (204, 304)
 
 
@@ -18,7 +21,6 @@ _NO_BODY = (204, 304)
 class Asked:
     """The requests of one connection, in order, that have no answer yet."""
 
-    prefix: str = "/c/"
     waiting: deque[tuple[str, str]] = field(default_factory=deque)
     lost: bool = False
     _head: bytes = b""
@@ -48,7 +50,7 @@ class Asked:
     def next_is_chunk(self) -> tuple[bool, bool]:
         """Return of the oldest open request whether it asks for a chunk, and whether its answer has a body."""
         method, path = self.waiting.popleft() if self.waiting else ("", "")
-        return method == "GET" and path.startswith(self.prefix), method != "HEAD"
+        return method == "GET" and _CHUNKS.match(path) is not None, method != "HEAD"
 
 
 @dataclass

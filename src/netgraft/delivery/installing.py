@@ -21,10 +21,10 @@ def slot_bytes(row: CutRow) -> int:
     return _NUMBER_BYTES * row.parameters + _DESCRIPTION_BYTES
 
 
-def install(
-    folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model, *, is_last: bool = True
-) -> None:
+def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model) -> None:
     """Write a checked cut to the folder and make it the active one; the one of the version before stays known.
+
+    It lasts when the folder is written down.
 
     Args:
         folder: claimed.
@@ -32,7 +32,6 @@ def install(
         opened: the head of the cut.
         row: the cut.
         model: of the cut, compared with its canary.
-        is_last: whether no better one is on its way.
 
     Raises:
         StorageError: something cannot be written; the old model stays active.
@@ -46,7 +45,7 @@ def install(
         "memory": row.memory_bytes,
         "download": row.bytes,
     }
-    folder.install(model, replace(state, name=head.name, active=active, previous=previous), values, sync=is_last)
+    folder.install(model, replace(state, name=head.name, active=active, previous=previous), values)
 
 
 def live_of(opened: OpenedHead, row: CutRow, model: Model, assembly: Assembly, confidence: float | None) -> Live:

@@ -32,7 +32,12 @@ def ordered(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def chain_chunks(
-    steps: Sequence[set[Cell]], size: Sizes, *, target_bytes: float, piece_bytes: float
+    steps: Sequence[set[Cell]],
+    size: Sizes,
+    *,
+    target_bytes: float,
+    piece_bytes: float,
+    first_bytes: float = float("inf"),
 ) -> tuple[list[list[Cell]], list[int]]:
     """Return the chunks of a chain, and which of its cuts end with a chunk.
 
@@ -42,6 +47,7 @@ def chain_chunks(
         steps: the cells that each cut adds.
         size: about how many bytes a cell takes.
         target_bytes: of a chunk that holds several small steps or groups.
+        first_bytes: that the first chunk should not exceed where it can hold a step at all.
         piece_bytes: of the chunks of one that is larger.
     """
     chunks: list[list[Cell]] = []
@@ -51,7 +57,8 @@ def chain_chunks(
         gathered = [*gathered, *ordered(step)]
         following = sum(map(size, steps[at + 1])) if at + 1 < len(steps) else float("inf")
         have = sum(map(size, gathered))
-        if have + following > 1.25 * target_bytes and (have >= target_bytes / 3 or at + 1 == len(steps)):
+        is_full = have + following > 1.25 * target_bytes and have >= target_bytes / 3
+        if is_full or at + 1 == len(steps) or (not chunks and have + following > first_bytes):
             chunks += pieces(gathered, size, piece_bytes)
             ends.append(at)
             gathered = []

@@ -139,6 +139,23 @@ class Channel:
         if self.packet_bytes < 1:
             raise SituationError(f"a packet must have 1 byte or more, got {self.packet_bytes}")
 
+    def send_all(self, data: bytes, generator: np.random.Generator) -> tuple[bytes, int]:
+        """Return what arrives when lost packets alone are sent again until none is missing, and the bytes sent for it.
+
+        Raises:
+            SituationError: no packet ever arrives.
+        """
+        if self.packet_loss == 1:
+            raise SituationError("a packet loss must be below 1 for lost packets to arrive, got 1")
+        plain = np.frombuffer(data, np.uint8)
+        came, missing, sent = np.zeros_like(plain), np.ones(len(plain), np.bool_), 0
+        while missing.any():
+            received = self.send(plain[missing].tobytes(), generator)
+            sent += len(received.data)
+            came[missing] = np.frombuffer(received.data, np.uint8)
+            missing[missing] = received.lost
+        return came.tobytes(), sent
+
     def send(self, data: bytes, generator: np.random.Generator) -> Received:
         """Return what arrives of the data."""
         arrived = np.frombuffer(flipped(data, self.errors, generator), np.uint8).copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from netgraft.delivery.planes import Cell
 _TARGET_BYTES = 16_384
 _SMALL_BYTES = 131_072
 _LEAST_TARGET = 1_024
+_FIRST_BYTES = 512  # the first chunk travels with the head, and the first model answers when both are there
+_LEAST_DIVIDED = 4
 _PIECE_BYTES = 12_288
 _ROW_BYTES = 12  # of one cut in the document, about
 _TABLE_SHARE = 0.02
@@ -64,7 +67,9 @@ def make_tables(root: CodedRoot, judged: Judgement, parent: Assembly | None) -> 
     def size(cell: Cell) -> float:
         return float(root.sizes[cell])
 
-    more, ends = chain_chunks(steps, size, target_bytes=target, piece_bytes=piece)
+    is_new = root.recipe.target_bytes is None and not laid
+    first = _FIRST_BYTES if is_new and whole >= _LEAST_DIVIDED * _FIRST_BYTES else math.inf
+    more, ends = chain_chunks(steps, size, target_bytes=target, piece_bytes=piece, first_bytes=first)
     kept = thinned([*before, *(chain[len(before) + at] for at in ends)], judged, root.recipe.most_cuts)
     most = min(root.recipe.most_cuts, max(_LEAST_CUTS, int(_TABLE_SHARE * whole / _row_bytes(root))))
     beside = thinned(not_beaten(root.shape, judged, kept), judged, most - len(kept))

@@ -6,13 +6,16 @@ the first run whose bit is set, whether they are negative. Its length depends on
 
 A raw cell has the bit of every number, so a wrong bit spoils one number only and any bytes of the right length mean
 something. The region's first raw cell begins with the signs of all its numbers; numbers that exact cells have already
-made more than zero keep their sign.
+made more than zero keep their sign. Where bytes are known to be missing, the numbers whose bits they held are known to
+the planes above only: what came of lower planes does not count for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,8 @@ from netgraft.runtime.grid import Codes
 
 Bits = NDArray[np.bool_]
 Cell = tuple[int, int]  # region, plane
+#: Signed magnitudes in any width that holds them.
+Numbers = NDArray[np.signedinteger[Any]]
 
 
 @dataclass
@@ -34,6 +39,7 @@ class Cells:
         codes: by region, int32 signed magnitudes made of the known planes.
         lowest: by region, the lowest plane known.
         signs: by region, the signs that its first raw cell gave.
+        floors: by region, the lowest plane that counts of each number, int8 [n]; of regions that lost bits only.
     """
 
     sizes: Sequence[int]
@@ -41,6 +47,7 @@ class Cells:
     codes: dict[int, Codes] = field(default_factory=dict)
     lowest: dict[int, int] = field(default_factory=dict)
     signs: dict[int, Bits] = field(default_factory=dict)
+    floors: dict[int, NDArray[np.int8]] = field(default_factory=dict)
 
     def begun(self, cells: Sequence[Cell]) -> Cells:
         """Return copies of what these cells change, so that a chunk that fails half-way changes nothing."""
@@ -51,6 +58,7 @@ class Cells:
             {r: self.codes[r].copy() for r in regions if r in self.codes},
             {r: self.lowest[r] for r in regions if r in self.lowest},
             {r: self.signs[r] for r in regions if r in self.signs},
+            {r: self.floors[r].copy() for r in regions if r in self.floors},
         )
 
     def take(self, other: Cells) -> None:
@@ -58,6 +66,7 @@ class Cells:
         self.codes |= other.codes
         self.lowest |= other.lowest
         self.signs |= other.signs
+        self.floors |= other.floors
 
     def expects(self, region: int, plane: int) -> bool:
         """Return whether a cell is the next of its region."""
@@ -71,23 +80,31 @@ class Cells:
             self.codes[region] = np.zeros(self.sizes[region], np.int32)
         return self.codes[region]
 
+    def lose(self, region: int, numbers: Bits, plane: int) -> None:
+        """Note that a plane of some of a region's numbers [n] is missing, so that no lower one counts for them."""
+        if numbers.any():
+            floors = self.floors.setdefault(region, np.zeros(self.sizes[region], np.int8))
+            floors[numbers] = np.maximum(floors[numbers], plane + 1)
 
-def split_cell(codes: Codes, plane: int) -> tuple[Bits, Bits, Bits]:
+
+def split_cell(codes: Numbers, plane: int) -> tuple[Bits, Bits, Bits]:
     """Return the runs of an exact cell: first bits, later bits, signs of those that the first bits make more than 0."""
     magnitude = np.abs(codes)
-    later = (magnitude >> (plane + 1)) > 0
-    bit = ((magnitude >> plane) & 1).astype(bool)
+    later = magnitude >= 2 << plane
+    bit = magnitude & (1 << plane) > 0
+    if not later.any():
+        return bit, bit[:0], codes[bit] < 0
     return bit[~later], bit[later], codes[~later & bit] < 0
 
 
-def pack_cell(codes: Codes, plane: int) -> bytes:
+def pack_cell(codes: Numbers, plane: int) -> bytes:
     """Return an exact cell as bytes."""
     return b"".join(np.packbits(run).tobytes() for run in split_cell(codes, plane))
 
 
-def pack_raw(codes: Codes, plane: int, *, signs: bool) -> bytes:
+def pack_raw(codes: Numbers, plane: int, *, signs: bool) -> bytes:
     """Return a raw cell as bytes, with the signs of all numbers before it or not."""
-    bit = np.packbits((np.abs(codes) >> plane) & 1 > 0).tobytes()
+    bit = np.packbits(np.abs(codes) & (1 << plane) > 0).tobytes()
     return (np.packbits(codes < 0).tobytes() if signs else b"") + bit
 
 
@@ -100,10 +117,10 @@ def read_cell(cells: Cells, cell: Cell, bits: Callable[[int, str], Bits]) -> tup
         bits: gives the next so many bits of a run named ``first``, ``later`` or ``sign``.
     """
     codes, step = cells.known(cell[0]), np.int32(1 << cell[1])
-    unset, grown = np.flatnonzero(codes == 0), np.flatnonzero(codes)
+    (unset,), (grown,) = (codes == 0).nonzero(), codes.nonzero()
     first = bits(len(unset), "first")
     later = bits(len(grown), "later")
-    signs = bits(int(first.sum()), "sign")
+    signs = bits(int(np.count_nonzero(first)), "sign")
     grown = grown[later]
     before = codes[grown]
     codes[grown] = before + np.where(before < 0, -step, step)
@@ -112,12 +129,25 @@ def read_cell(cells: Cells, cell: Cell, bits: Callable[[int, str], Bits]) -> tup
     return first, later, signs
 
 
-def read_raw(cells: Cells, cell: Cell, bits: Callable[[int, str], Bits]) -> None:
-    """Read a raw cell into the cells; the region's first one begins with signs."""
+def read_raw(
+    cells: Cells, cell: Cell, bits: Callable[[int, str], Bits], lost: Callable[[int, str], Bits] | None = None
+) -> None:
+    """Read a raw cell into the cells; the region's first one begins with signs.
+
+    Args:
+        cells: what is known so far.
+        cell: the next one of its region.
+        bits: gives the next so many bits.
+        lost: gives which of the same bits are missing, if any are.
+    """
     region, plane = cell
     codes = cells.known(region)
     if region not in cells.signs:
         cells.signs[region] = bits(len(codes), "sign")
+        if lost is not None:
+            cells.lose(region, lost(len(codes), "sign") & (codes == 0), plane)
+    if lost is not None:
+        cells.lose(region, lost(len(codes), "first"), plane)
     below = (codes < 0) | ((codes == 0) & cells.signs[region])
     codes += np.where(below, -1, 1).astype(np.int32) * (bits(len(codes), "first").astype(np.int32) << plane)
     cells.lowest[region] = plane
@@ -144,8 +174,8 @@ class BitReader:
         end = self._at + (count + 7) // 8
         if end > len(self._data):
             raise ChunkError(f"a chunk must hold {end} bytes of {run} bits, got {len(self._data)}")
-        bits = np.unpackbits(self._data[self._at : end]).astype(bool)
-        if self._strict and bits[count:].any():
+        bits = np.unpackbits(self._data[self._at : end]).view(bool)
+        if count % 8 and self._strict and bits[count:].any():
             raise ChunkError(f"a chunk must have zeros after a run of {run} bits, got ones")
         self._at = end
         return bits[:count]
@@ -160,6 +190,7 @@ class BitReader:
             raise ChunkError(f"a chunk must hold {self._at} bytes of cells, got {len(self._data)}")
 
 
+@lru_cache(maxsize=4_096)
 def size_bounds(size: int, *, raw: bool, signs: bool) -> tuple[int, int]:
     """Return the fewest and the most bytes of a cell.
 

@@ -2,7 +2,7 @@
 
 All connections share the rates of the link. Bytes leave on a schedule that does not depend on how late a timer fires,
 so the rate is right over many bytes though each sleep is coarse. Bits are turned only inside the bodies of answers to
-``GET /c/...``, as over a link that protects all else. For tests and measurements; it speaks plain HTTP.
+requests for chunks, as over a link that protects all else. For tests and measurements; it speaks plain HTTP.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@
     names/<name>/<version>.retracted    that version is offered no more; its number is never free again
     trust.json                          the chain of trust documents
 
-Rules the module keeps: nothing is ever changed but the trust chain, which grows. Chunks come first, then the head, and
-the file of the version last: it is created only where none is, so of two publishers one gets the number, and a kill
-leaves at most files nobody names.
+Rules the module keeps: nothing is ever changed but the trust chain, which grows, and who has signed a head. Chunks come
+first, then the head, and the file of the version last: it is created only where none is, so of two publishers one gets
+the number, and a kill leaves at most files nobody names.
 """
 
 from __future__ import annotations
@@ -115,6 +115,24 @@ class Published:
             raise SettingError(self._unknown(name))
         return versions[-1], self.identity(name, versions[-1])
 
+    def mark(self, name: str, now_s: float) -> tuple[int, ...] | None:
+        """Return numbers that are others as soon as a version or a trust document has come or gone.
+
+        None where only a reading can tell: in an object store, and within a second of a change, because times of files
+        are coarse.
+
+        Args:
+            name: of the model.
+            now_s: seconds since 1970.
+        """
+        if self.folder is None:
+            return None
+        try:
+            found = tuple((self.folder / part).stat().st_mtime_ns for part in (_folder_of(name), _TRUST))
+        except OSError:
+            return None
+        return found if max(found) < (now_s - 1) * 1e9 else None
+
     def identity(self, name: str, version: int) -> str:
         """Return the identity of the head of a version.
 
@@ -152,6 +170,18 @@ class Published:
         if data is None:
             raise HeadError(f"the head {sha256[:80]} is required, got none: its file is missing")
         return data
+
+    def sign_again(self, head: bytes) -> None:
+        """Put a head in the place of the same one with other signatures.
+
+        Raises:
+            HeadError: it is damaged, or not published.
+        """
+        from netgraft.delivery.head import identity
+
+        sha256 = identity(head)
+        self.head_of(sha256)
+        self._write(f"heads/{sha256}", head)
 
     def chunk(self, sha256: str) -> bytes | None:
         """Return what lies under a SHA-256, unchecked; None when nothing does, or it is no SHA-256."""

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netgraft.delivery import planner, situation
+from netgraft.delivery import batches, planner, situation
+from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.costs import completed, costs_of
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.incoming import PlanRequest, unpack_upload
+from netgraft.delivery.opening import Opening, pack_opening
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.delivery.trust import newest_trust
 from netgraft.errors import (
@@ -35,6 +37,7 @@ CHUNKS_URL = "/c/"
 JSON, BYTES = "application/json", "application/octet-stream"
 IMMUTABLE = "public, max-age=31536000, immutable"
 _SHORT_LIVED = "public, max-age=5"
+_GOOD = 200
 _LOG = logging.getLogger("netgraft.service")
 
 
@@ -121,6 +124,51 @@ def stamp(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float) -> Answer:
     """
     data = stamps.of(name, shelf.open(name, None, now_s), now_s)
     return Answer(200, data, BYTES, (("Cache-Control", "no-cache"),))
+
+
+def opening(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float, held: str | None = None) -> Answer:
+    """Answer with all that a working model needs: trust chain, stamp and head in one.
+
+    Args:
+        shelf: what is published.
+        stamps: signs which head is the newest.
+        name: of the model.
+        now_s: seconds since 1970.
+        held: SHA-256 of a head that need not come again.
+
+    Raises:
+        SettingError, HeadError: as for `Shelf.open`.
+        TrustError: no trust document is published, or the server has no online key.
+    """
+    found = shelf.open(name, None, now_s)
+    data = b"" if held == found.sha256 else found.data
+    made = pack_opening(Opening(shelf.trust(), stamps.of(name, found, now_s), data))
+    return Answer(200, made, BYTES, (("Cache-Control", "no-cache"),))
+
+
+def opening_at_hand(shelf: Shelf, stamps: Stamps, name: str, held: str | None, *, now_s: float) -> Answer | None:
+    """Answer as `opening` does, from memory alone; None where the place must be read, or something is missing there."""
+    if shelf.peek(name, None, now_s) is None:
+        return None
+    found = answered(lambda: opening(shelf, stamps, name, now_s=now_s, held=held))
+    return found if found.status == _GOOD else None
+
+
+def batch(shelf: Shelf, name: str, version: int, places: str, *, now_s: float) -> list[ChunkRow]:
+    """Return the chunks of a version that an answer is to have.
+
+    Args:
+        shelf: what is published.
+        name: of the model.
+        version: its number.
+        places: as `netgraft.delivery.batches.places_text` makes them.
+        now_s: seconds since 1970.
+
+    Raises:
+        SettingError: there is no such version or chunk, or too much is asked for.
+        HeadError: as for `Shelf.open`.
+    """
+    return batches.read_places(places, batches.rows_of(shelf.open(name, version, now_s).opened.head))
 
 
 def ready(shelf: Shelf) -> Answer:

@@ -7,14 +7,15 @@ the state names, a chunk the hash that the head names. Nothing that was changed 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.chunk import ChunkRow
+from netgraft.delivery.device_state import Refused
 from netgraft.delivery.engine import Live
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.installing import install, live_of
-from netgraft.delivery.store import DeviceFolder, Installed
+from netgraft.delivery.store import DeviceFolder, DeviceState, Installed
 from netgraft.errors import ChunkError, HeadError, ModelError, StorageError
 
 
@@ -98,7 +99,13 @@ def restore(folder: DeviceFolder, confidence: float | None = None, *, tolerant: 
     return Restored(roll_back(folder, confidence, tolerant=tolerant), "previous")
 
 
-def roll_back(folder: DeviceFolder, confidence: float | None = None, *, tolerant: bool = False) -> Live:
+def roll_back(
+    folder: DeviceFolder,
+    confidence: float | None = None,
+    *,
+    tolerant: bool = False,
+    state: DeviceState | None = None,
+) -> Live:
     """Make the last model of the version before the active one again, and return it.
 
     What was accepted last stays known, so no server can offer less than before; the next fetch offers the newest again.
@@ -107,14 +114,15 @@ def roll_back(folder: DeviceFolder, confidence: float | None = None, *, tolerant
         folder: claimed.
         confidence: at which rows leave early.
         tolerant: whether a chunk that tolerates wrong bits may have some.
+        state: to write; the folder's by default.
 
     Raises:
-        StorageError: there is none, or it cannot be had from the folder.
+        StorageError: there is none, it cannot be had from the folder, or it was rolled back from by hand.
     """
-    previous = folder.state.previous
-    if previous is None:
+    previous, refused = folder.state.previous, folder.state.refused
+    if previous is None or (refused is not None and previous.head == refused.head):
         raise StorageError(f"a version before the active one is required to go back, got none in {folder.path}")
-    live = rebuilt(folder, previous, confidence, write=True, tolerant=tolerant)
+    live = rebuilt(folder, previous, confidence, write=True, tolerant=tolerant, state=state)
     if live is None:
         raise StorageError(
             f"whole chunks of version {previous.version} are required in {folder.path}, got damaged ones"
@@ -122,8 +130,58 @@ def roll_back(folder: DeviceFolder, confidence: float | None = None, *, tolerant
     return live
 
 
+def refuse_active(folder: DeviceFolder, *, tolerant: bool = False) -> Live:
+    """Go back to the version before the active one by hand, and return its model.
+
+    The version that was active is not installed again until a later one comes, or `take_back`.
+
+    Args:
+        folder: claimed.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
+
+    Raises:
+        StorageError: there is no version before, or it cannot be had from the folder.
+    """
+    active, previous = folder.state.active, folder.state.previous
+    if active is None or previous is None or previous.version > active.version:
+        raise StorageError(f"a version before the active one is required to go back, got none in {folder.path}")
+    refused = Refused(active.head, active.version)
+    live = roll_back(folder, tolerant=tolerant, state=replace(folder.state, refused=refused))
+    folder.write_down()
+    return live
+
+
+def take_back(folder: DeviceFolder, *, tolerant: bool = False) -> Live | None:
+    """Undo `refuse_active`; return the model of the version that was refused, or None where a fetch must bring it.
+
+    Args:
+        folder: claimed.
+        tolerant: whether a chunk that tolerates wrong bits may have some.
+
+    Raises:
+        StorageError: no version is refused.
+    """
+    refused, previous = folder.state.refused, folder.state.previous
+    if refused is None:
+        raise StorageError(f"a version that was rolled back from is required, got none in {folder.path}")
+    state = replace(folder.state, refused=None)
+    if previous is not None and previous.head == refused.head:
+        live = rebuilt(folder, previous, None, write=True, tolerant=tolerant, state=state)
+        if live is not None:
+            folder.write_down()
+            return live
+    folder.record(state)
+    return None
+
+
 def rebuilt(
-    folder: DeviceFolder, wanted: Installed, confidence: float | None, *, write: bool, tolerant: bool = False
+    folder: DeviceFolder,
+    wanted: Installed,
+    confidence: float | None,
+    *,
+    write: bool,
+    tolerant: bool = False,
+    state: DeviceState | None = None,
 ) -> Live | None:
     """Return a model made from the chunks of the folder; None where they are gone or damaged.
 
@@ -133,6 +191,7 @@ def rebuilt(
         confidence: at which rows leave early.
         write: whether to install it.
         tolerant: whether a chunk that tolerates wrong bits may have some.
+        state: to write with it; the folder's by default.
 
     Raises:
         StorageError: it cannot be written.
@@ -150,7 +209,8 @@ def rebuilt(
     except ChunkError:
         return None
     if write:
-        install(folder, folder.state, assembly.opened, row, model)
+        install(folder, state or folder.state, assembly.opened, row, model)
+        folder.write_down()
     return live_of(assembly.opened, row, model, assembly, confidence)
 
 

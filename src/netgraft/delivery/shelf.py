@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from netgraft.delivery.head import OpenedHead, unpack_head
 from netgraft.delivery.published import Published
 from netgraft.delivery.trust import SigningKey, Stamp, sign_stamp
+from netgraft.errors import NetgraftError, TrustError
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -21,7 +23,7 @@ class Recent(Generic[K, V]):
 
     def __init__(self, most: int) -> None:
         """Begin with nothing; at most so many are kept."""
-        self._most, self._lock = most, threading.Lock()
+        self.most, self._lock = most, threading.Lock()
         self._kept: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
@@ -33,8 +35,13 @@ class Recent(Generic[K, V]):
         with self._lock:
             self._kept[key] = value
             self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
+            while len(self._kept) > self.most:
                 self._kept.popitem(last=False)
+
+    def values(self) -> list[V]:
+        """Return all that is kept."""
+        with self._lock:
+            return list(self._kept.values())
 
     def clear(self) -> None:
         """Forget everything."""
@@ -77,15 +84,21 @@ class Shelf:
         """
         self.published = published
         self._fresh_s = fresh_s
-        self._latest: Recent[str, tuple[float, int, str]] = Recent(64 * most_heads)
+        self._latest: Recent[str, tuple[float, int, str, tuple[int, ...] | None]] = Recent(64 * most_heads)
         self._heads: Recent[str, Shown] = Recent(most_heads)
+        self._trust = b""
 
     def peek(self, name: str, version: int | None, now_s: float) -> Shown | None:
         """Return a version from memory alone, or None where the place must be read."""
         known = self._latest.get(name)
-        if known is None or not 0 <= now_s - known[0] < self._fresh_s or version not in (None, known[1]):
+        if known is None or version not in (None, known[1]):
             return None
-        return self._heads.get(known[2])
+        seen_s, latest, sha256, mark = known
+        if not 0 <= now_s - seen_s < self._fresh_s:
+            if mark is None or mark != self.published.mark(name, now_s):
+                return None
+            self._latest.put(name, (now_s, latest, sha256, mark))
+        return self._heads.get(sha256)
 
     def open(self, name: str, version: int | None, now_s: float) -> Shown:
         """Return a version, by default the latest.
@@ -98,15 +111,50 @@ class Shelf:
         if found is not None:
             return found
         if version is None:
+            mark = self.published.mark(name, now_s)
             version, sha256 = self.published.latest(name)
-            self._latest.put(name, (now_s, version, sha256))
+            self._latest.put(name, (now_s, version, sha256, mark))
         else:
             sha256 = self.published.identity(name, version)
+        self._follow_trust()
         shown_head = self._heads.get(sha256)
         if shown_head is None:
             shown_head = _shown(version, self.published.head_of(sha256))
         self._heads.put(sha256, shown_head)
         return shown_head
+
+    def warm(self, now_s: float) -> None:
+        """Open the latest version of every name, as far as there is room; what cannot be read waits to be asked for."""
+        for name in self.published.names()[: self._heads.most]:
+            with suppress(NetgraftError):
+                self.open(name, None, now_s)
+
+    def offers(self, sha256: str) -> bool:
+        """Return whether a head in memory names a chunk, of a delta too."""
+        for each in self._heads.values():
+            if sha256 in each.index:
+                return True
+            if any(row.sha256 == sha256 for delta in each.opened.head.deltas for row in delta.chunks):
+                return True
+        return False
+
+    def _follow_trust(self) -> None:
+        """Open heads anew where the keys that count were replaced: their signatures were, too."""
+        try:
+            trust = self.published.trust()
+        except TrustError:  # who asks for it is told
+            return
+        if trust != self._trust:
+            self._trust = trust
+            self._heads.clear()
+
+    def trust(self) -> bytes:
+        """Return the chain of trust documents as it was when a version was opened last.
+
+        Raises:
+            TrustError: none is published.
+        """
+        return self._trust or self.published.trust()
 
     def forget(self) -> None:
         """Believe no latest version any more: one has come or gone."""

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from netgraft.delivery.fields import Field, Items, Number, Table, Text
+from netgraft.delivery.fields import Field, Items, Number, Table, Text, shown
 from netgraft.delivery.figures import FORMATS, Figures, figures_table
 from netgraft.delivery.strict_json import read_json
 from netgraft.errors import NetgraftError, SituationError, unknown_name
@@ -147,8 +147,11 @@ class _Device:
     def read(self, value: Any, where: str) -> str | Figures:
         if isinstance(value, Figures):
             return value
-        if not isinstance(value, str):
+        if isinstance(value, Mapping):
             return Figures.from_json(value, where)
+        if not isinstance(value, str):
+            known = ", ".join(_catalogue())
+            raise SituationError(f"{where} must be one of {known}, or a table of figures, got {shown(value)}")
         if value not in _catalogue():
             raise SituationError(f"{unknown_name(where, value[:64], _catalogue())}; or a table of figures")
         return value
@@ -170,7 +173,7 @@ def _table() -> Table:
         "latency_s": Number("seconds of one exchange over the link, whatever its size"),
         "bit_error_rate": Number("share of bits that arrive wrong", high=0.5),
         "deadline_s": Number("seconds until the model must be complete", open_low=True),
-        "min_accuracy": Number("least accuracy, 1 - error", low=_LOWEST_ACCURACY, high=1),
+        "min_accuracy": Number("least accuracy, 1 - error", low=_LOWEST_ACCURACY, high=1, hint=_as_share),
         "max_latency_s": Number("most seconds until a prediction is there", open_low=True),
         "data_budget_bytes": Number("most bytes over the link, whatever they are for", whole=True),
         "expected_samples": Number("predictions that will be asked for before the next model"),
@@ -207,6 +210,11 @@ def _local_figures(name: str, folder: Path) -> str | Figures:
         ) from error
     except NetgraftError as error:
         raise SituationError(str(error)) from error
+
+
+def _as_share(accuracy: float) -> str:
+    """Return what an accuracy in percent should have been."""
+    return f"; accuracy is a share of 1, did you mean {accuracy / 100:g}?" if 2 <= accuracy <= 100 else ""
 
 
 def _in_calendar(text: str) -> bool:

@@ -10,10 +10,11 @@
     DIR/chunks/SHA-256  chunks, kept the moment they were verified
     DIR/lock            held while a client works in the folder; the system lets go of it when the client dies
 
-Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing; only the state and
-the last model of a fetch are synced too, because what a loss of power may lose has a hash and is fetched again, and a
-model says itself of which version and cut it is; nothing that the active or the previous version needs is ever removed;
-a path is joined only with names this module made or with 64 hexadecimal digits.
+Rules the module keeps: every file is written aside and renamed into place, so a kill loses nothing. An installed model
+answers first and is synced after, by `DeviceFolder.write_down`: what a loss of power may take in between has a hash and
+is fetched again, a model says itself of which version and cut it is, and a state that was synced stays beside one that
+is not; without any, an empty file is a new folder's, as no file is. Nothing that the active or the previous version
+needs is ever removed; a path is joined only with names this module made or with 64 hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -24,46 +25,33 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from netgraft.delivery.device_state import SHA256, SLOTS, DeviceState, Installed
 from netgraft.errors import ModelError, OutputError, StorageError, TrustError
-from netgraft.records import canonical_json, sha256_hex, write_bytes, write_json
-from netgraft.runtime import Model, load, save
+from netgraft.records import canonical_json, sha256_hex
+from netgraft.runtime import Model, load
+from netgraft.runtime.model import manifest_of, model_files
 
 __all__ = [
     "SPARE_BYTES",
-    "Checked",
     "DeviceFolder",
     "DeviceState",
     "Installed",
     "device_folder",
     "free_bytes",
     "front_of",
+    "holder_of",
+    "model_of",
+    "state_in",
 ]
 
 #: What must stay free beyond the bytes that are about to be written.
 SPARE_BYTES = 65_536
-_STATE, _BEFORE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS, _ASIDE = (
-    "state.json", "state.old.json", "front.json", "lock", "model", "heads", "chunks", ".model.new",
+_STATE, _BEFORE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS = (
+    "state.json", "state.old.json", "front.json", "lock", "model", "heads", "chunks",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check of a folder found.
-
-    Attributes:
-        chunks: how many chunks have their hash.
-        damaged: names of the files that have not.
-        works: whether the active model can be loaded; also when there is none.
-    """
-
-    chunks: int
-    damaged: tuple[str, ...]
-    works: bool
 
 
 def free_bytes(path: Path) -> int:
@@ -105,6 +93,24 @@ def device_folder(path: Path, *, free: Callable[[Path], int] = free_bytes) -> It
         os.close(handle)
 
 
+def holder_of(path: Path) -> int | None:
+    """Return the process that works in the folder of a device, 0 where it is not known; None where none does.
+
+    Raises:
+        StorageError: the folder is no device's.
+    """
+    try:
+        with (path / _LOCK).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                text = file.read(20).decode("ascii", "replace").strip()
+                return int(text) if text.isdigit() else 0
+    except OSError as error:
+        raise StorageError(f"the folder of a device is required, got {path}: {error.strerror}") from error
+    return None
+
+
 class DeviceFolder:
     """The folder of a device, claimed by `device_folder`. One thread at a time may change it."""
 
@@ -120,9 +126,32 @@ class DeviceFolder:
         """
         self.path = path
         self._free = free
-        self._is_whole = False
+        self._is_safe = False  # whether the file of the state is there and outlasts a loss of power
+        self._is_ahead = False  # whether the state is another than in its file
+        self._heads: dict[str, bytes] = {}  # that are not written yet
+        self._unsynced: set[Path] = set()
         self.state = self._read_state()
         self._settle()
+
+    def note(self, state: DeviceState) -> None:
+        """Remember a state; `write_down` writes it."""
+        self._is_ahead |= state != self.state
+        self.state = state
+
+    def write_down(self) -> None:
+        """Make sure that the state and what was installed outlast a loss of power.
+
+        Raises:
+            StorageError: something cannot be written.
+        """
+        self._write_heads()
+        with _writing(self.path):
+            for path in sorted(self._unsynced):  # the state is the last
+                _sync(path)
+        self._is_safe |= self.path / _STATE in self._unsynced
+        self._unsynced.clear()
+        if self._is_ahead:
+            self.record(self.state)
 
     def record(self, state: DeviceState) -> None:
         """Write the state, in one rename, so that it outlasts a loss of power; the one before is kept beside it.
@@ -130,28 +159,22 @@ class DeviceFolder:
         Raises:
             StorageError: it cannot be written.
         """
-        with _writing(self.path):
-            if self._is_whole:
-                self._keep_state()
-            write_json(self.path / _STATE, state.to_json())
-        self.state, self._is_whole = state, True
+        self._write_heads()
+        self._write_state(state, sync=True)
 
     def stored_bytes(self) -> int:
         """Return what the kept chunks, heads and models take."""
         folders = (self.path / name for name in (_CHUNKS, _HEADS, _MODEL))
-        return sum(path.stat().st_size for folder in folders for path in _files(folder))
+        noted = sum(map(len, self._heads.values()))
+        return noted + sum(path.stat().st_size for folder in folders for path in _files(folder))
 
     def head(self, sha256: str) -> bytes | None:
         """Return the bytes of a head as they were kept; its signatures are checked by whoever opens it."""
-        return _read(self._place(_HEADS, sha256))
+        return self._heads.get(sha256) or _read(self._place(_HEADS, sha256))
 
     def keep_head(self, sha256: str, data: bytes) -> None:
-        """Keep the bytes of a head under its identity.
-
-        Raises:
-            StorageError: they cannot be written.
-        """
-        self._keep(_HEADS, sha256, data)
+        """Keep the bytes of a head under its identity; `write_down` writes them."""
+        self._heads[sha256] = data
 
     def chunk(self, sha256: str, *, exact: bool = True) -> bytes | None:
         """Return a chunk that is held, its hash checked; one that was damaged since is removed.
@@ -173,7 +196,8 @@ class DeviceFolder:
         Raises:
             StorageError: it cannot be written.
         """
-        self._keep(_CHUNKS, sha256, data)
+        with _writing(self.path):
+            _write(self._place(_CHUNKS, sha256), data)
 
     def forget_chunk(self, sha256: str) -> None:
         """Remove a chunk that turned out to be unusable."""
@@ -196,15 +220,13 @@ class DeviceFolder:
         """Return the slot that is not active."""
         return SLOTS[1] if self.state.active is not None and self.state.active.slot == SLOTS[0] else SLOTS[0]
 
-    def install(self, model: Model, state: DeviceState, values: Mapping[str, float], *, sync: bool = True) -> None:
-        """Write a model to the slot that is not active and switch to it.
+    def install(self, model: Model, state: DeviceState, values: Mapping[str, float]) -> None:
+        """Write a model to the slot that is not active and switch to it; `write_down` makes it last.
 
         Args:
             model: checked.
             state: in which that slot is active.
             values: of the model, for ``front.json``.
-            sync: whether the model must outlast a loss of power; one on the way to a better one need not, because
-                it can be made again.
 
         Raises:
             StorageError: something cannot be written; the old model then stays active.
@@ -213,9 +235,13 @@ class DeviceFolder:
         if installed is None or installed.slot != self.free_slot():
             raise StorageError(f"a model for the slot {self.free_slot()!r} is required, got another")
         with _writing(self.path):
-            self._write_slot(installed.slot, model, sync)
-            write_json(self.path / _FRONT, front_of(model, state, values), sync=sync)
-        self.record(state)
+            self._write_slot(installed.slot, model)
+            self._write_later(self.path / _FRONT, _json(front_of(model, state, values)))
+        try:
+            self._write_state(state, sync=False)
+        except StorageError:
+            self._follow_state()
+            raise
 
     def model(self) -> Model | None:
         """Return the active model; None when there is none.
@@ -223,17 +249,7 @@ class DeviceFolder:
         Raises:
             ModelError: its files were damaged or removed, or are of another version or cut than the state says.
         """
-        active = self.state.active
-        if active is None:
-            return None
-        model = load(self.path / _MODEL, active.slot)
-        said = model.about.get("delivered")
-        wanted = {"version": active.version, "cut": active.cut, "head": active.head}
-        if not isinstance(said, dict) or {key: said.get(key) for key in wanted} != wanted:
-            raise ModelError(
-                f"the slot {active.slot!r} of {self.path} must hold version {active.version} {active.cut}, got another"
-            )
-        return model
+        return None if self.state.active is None else model_of(self.path, self.state.active)
 
     def collect(self, heads: Iterable[str], chunks: Iterable[str]) -> int:
         """Remove heads and chunks that nothing needs; return how many files went.
@@ -253,45 +269,48 @@ class DeviceFolder:
                     gone += 1
         return gone
 
-    def check(self) -> Checked:
-        """Return what is damaged; nothing is changed."""
-        files = [path for path in _files(self.path / _CHUNKS) if SHA256.fullmatch(path.name)]
-        damaged = [path.name for path in files if sha256_hex(path.read_bytes()) != path.name]
-        try:
-            self.model()
-            works = True
-        except ModelError:
-            works = False
-        return Checked(len(files) - len(damaged), tuple(damaged), works)
-
     def _place(self, folder: str, sha256: str) -> Path:
         """Return where a head or chunk lies; its name comes from outside, so nothing but digits is joined."""
         if not SHA256.fullmatch(sha256):
             raise StorageError(f"a name of 64 hexadecimal digits is required, got {sha256[:40]!r}")
         return self.path / folder / sha256
 
-    def _keep(self, folder: str, sha256: str, data: bytes) -> None:
+    def _write_heads(self) -> None:
+        """Write the heads that were kept since."""
         with _writing(self.path):
-            write_bytes(self._place(folder, sha256), data, sync=False)
+            for sha256, data in self._heads.items():
+                _write(self._place(_HEADS, sha256), data)
+        self._heads.clear()
 
-    def _write_slot(self, slot: str, model: Model, sync: bool) -> None:
+    def _write_state(self, state: DeviceState, *, sync: bool) -> None:
+        """Write the state; the newest one that outlasts a loss of power is kept beside it."""
+        path = self.path / _STATE
+        with _writing(self.path):
+            if self._is_safe:
+                self._keep_state()
+            _write(path, _json(state.to_json()), sync=sync)
+        self.state, self._is_safe, self._is_ahead = state, sync, False
+        self._unsynced = self._unsynced - {path} if sync else self._unsynced | {path}
+
+    def _write_later(self, path: Path, data: bytes) -> None:
+        """Write a file that `write_down` syncs."""
+        _write(path, data)
+        self._unsynced.add(path)
+
+    def _write_slot(self, slot: str, model: Model) -> None:
         """Write the files of one slot, then the manifest of both; the other slot's files are not touched."""
-        aside, folder = self.path / _ASIDE, self.path / _MODEL
-        shutil.rmtree(aside, ignore_errors=True)
-        save(aside, {slot: model}, sync=sync)
-        manifest = json.loads((aside / "manifest.json").read_bytes())
+        folder, files = self.path / _MODEL, model_files(slot, model)
+        manifest = manifest_of([slot], files)
         active = self.state.active
         if active is not None:
             with suppress(OSError, ValueError, KeyError, TypeError):
                 held = json.loads((folder / "manifest.json").read_bytes())["files"]
-                files = {name: digest for name, digest in held.items() if name.startswith(f"{active.slot}.")}
+                kept = {name: digest for name, digest in held.items() if name.startswith(f"{active.slot}.")}
                 manifest["roots"] = [active.slot, slot]
-                manifest["files"] = dict(sorted({**files, **manifest["files"]}.items()))
-        folder.mkdir(exist_ok=True)
-        for ending in ("json", "safetensors"):
-            (aside / f"{slot}.{ending}").replace(folder / f"{slot}.{ending}")
-        write_bytes(folder / "manifest.json", (canonical_json(manifest) + "\n").encode(), sync=sync)
-        shutil.rmtree(aside, ignore_errors=True)
+                manifest["files"] = dict(sorted({**kept, **manifest["files"]}.items()))
+        for name, data in files.items():
+            self._write_later(folder / name, data)
+        self._write_later(folder / "manifest.json", _json(manifest))
 
     def _keep_state(self) -> None:
         """Keep the file of the state, which was synced, as the one before."""
@@ -300,27 +319,30 @@ class DeviceFolder:
         try:
             aside.hardlink_to(self.path / _STATE)
         except OSError:  # not every file system has links
-            write_bytes(aside, (self.path / _STATE).read_bytes())
+            _write(aside, (self.path / _STATE).read_bytes(), sync=True)
         aside.replace(self.path / _BEFORE)
 
     def _read_state(self) -> DeviceState:
         """Return the state, the one before where it is damaged; an empty one in a new folder."""
         try:
-            found = _state_in(self.path / _STATE)
-            self._is_whole = found is not None
+            found = state_in(self.path / _STATE)
+            self._is_safe = found is not None
         except StorageError:
-            found = _state_in(self.path / _BEFORE)
-            if found is None:
+            found = state_in(self.path / _BEFORE)
+            if found is None and (self.path / _STATE).stat().st_size:
                 raise
-        return found or _state_in(self.path / _BEFORE) or DeviceState()
+        return found or state_in(self.path / _BEFORE) or DeviceState()
 
     def _settle(self) -> None:
         """Finish or undo what a killed client had begun: ``front.json`` follows the state."""
-        shutil.rmtree(self.path / _ASIDE, ignore_errors=True)
         for folder in (_HEADS, _CHUNKS, _MODEL, ""):
             for path in _files(self.path / folder):
                 if path.name.startswith(".") and path.is_file():
                     path.unlink(missing_ok=True)
+        self._follow_state()
+
+    def _follow_state(self) -> None:
+        """Let ``front.json`` name what the state says."""
         active = self.state.active
         data = _read(self.path / _FRONT)
         if active is None or data is None:
@@ -328,10 +350,26 @@ class DeviceFolder:
         with suppress(ValueError, KeyError, TypeError, IndexError):
             if json.loads(data)["points"][0]["root"] == active.slot:
                 return
-        with suppress(ModelError), _writing(self.path):
+        with suppress(ModelError, StorageError), _writing(self.path):
             model = self.model()
             assert model is not None
-            write_json(self.path / _FRONT, front_of(model, self.state, {"error": 1 - active.accuracy}))
+            _write(self.path / _FRONT, _json(front_of(model, self.state, {"error": 1 - active.accuracy})), sync=True)
+
+
+def model_of(path: Path, installed: Installed) -> Model:
+    """Return an installed model from its slot in the folder of a device.
+
+    Raises:
+        ModelError: its files were damaged or removed, or are of another version or cut.
+    """
+    model = load(path / _MODEL, installed.slot)
+    said = model.about.get("delivered")
+    wanted = {"version": installed.version, "cut": installed.cut, "head": installed.head}
+    if not isinstance(said, dict) or {key: said.get(key) for key in wanted} != wanted:
+        raise ModelError(
+            f"the slot {installed.slot!r} of {path} must hold version {installed.version} {installed.cut}, got another"
+        )
+    return model
 
 
 def front_of(model: Model, state: DeviceState, values: Mapping[str, float]) -> dict[str, Any]:
@@ -380,15 +418,59 @@ def _writing(path: Path) -> Iterator[None]:
         raise StorageError(f"a folder that can be written is required, got {path}: {said}") from error
 
 
-def _state_in(path: Path) -> DeviceState | None:
-    """Return the state in a file; None where there is none."""
+def state_in(path: Path) -> DeviceState | None:
+    """Return the state in a file; None where there is none.
+
+    Raises:
+        StorageError: the file cannot be read, or holds something else.
+    """
     data = _read(path)
     if data is None:
         return None
     try:
         return DeviceState.from_json(json.loads(data))
     except (ValueError, RecursionError, TrustError, StorageError) as error:
-        raise StorageError(f"{path} must be a device's state, got: {error}") from error
+        raise StorageError(f"{path} must be a device's state ({error}); a new folder begins anew") from error
+
+
+def _write(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write a file aside and rename it into place; nobody else writes in a folder that is claimed.
+
+    Raises:
+        OutputError: the folder cannot be written; the old file is still there.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        try:
+            file = aside.open("wb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = aside.open("wb")
+        with file:
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise OutputError(f"a file that can be written is required, got {path}: {error.strerror}") from error
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    """Return a value as the content of a JSON file."""
+    return (canonical_json(value, indent=None) + "\n").encode()
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file outlasts a loss of power; one that has gone since needs not."""
+    with suppress(FileNotFoundError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _read(path: Path) -> bytes | None:

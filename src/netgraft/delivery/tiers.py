@@ -20,6 +20,8 @@ _T = TypeVar("_T")
 
 #: Lines and headers of one exchange that are set aside before it begins.
 EXCHANGE_BYTES = 768
+# An answer that is poured is read on after one wrong part: the next are as good as ever, and already on their way.
+_MOST_WRONG_PARTS = 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Tiers:
         generator: np.random.Generator,
         retries: Retries | None = None,
         trouble: Callable[[Trouble], None] = lambda trouble: None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin with nothing received.
 
@@ -78,6 +81,7 @@ class Tiers:
             generator: draws the waits.
             retries: how often and how patiently.
             trouble: is told of every question that went wrong.
+            before: is called before every question.
 
         Raises:
             SettingError: there is no server, or one is no HTTP address.
@@ -90,7 +94,7 @@ class Tiers:
         self.servers = tuple(server.rstrip("/") for server in servers)
         self.received_bytes = 0
         self.limit_bytes: int | None = None
-        self.trouble = trouble
+        self.trouble, self.before = trouble, before
         self._transport = transport
         self._sleep = sleep
         self._generator = generator
@@ -123,7 +127,8 @@ class Tiers:
             ChunkError: every answer that came was damaged.
             LinkError: nothing came, or no server has it.
         """
-        servers = [*self.servers[self._first :], *self.servers[: self._first]]
+        self.before()
+        servers = self._in_order()
         last: Trouble | None = None
         reply, beyond = Reply(b"", 0), False
         without: set[str] = set()
@@ -180,6 +185,75 @@ class Tiers:
         except LinkError as error:
             raise error from (refused[-1] if refused else None)
         return made[-1]
+
+    def glance(self, path: str, reader: Callable[[bytes], _T], *, most_bytes: int) -> _T | None:
+        """Return what a reader makes of the first answer that it does not refuse, each server being asked once.
+
+        None where nothing came, or where a server does not know the path: whoever asks then has another way, which
+        begins at that server.
+
+        Args:
+            path: behind a server's address.
+            reader: raises a NetgraftError for an answer that does not count.
+            most_bytes: the largest answer that is read.
+
+        Raises:
+            BudgetError: the bytes would go beyond the limit.
+        """
+        self.before()
+        for server in self._in_order():
+            reply = self._transport.ask(server + path, most_bytes=self._allowed(path, most_bytes, 0))
+            self.received_bytes += reply.received_bytes
+            made: _T | None = None
+            if reply.fault is None:
+                try:
+                    made = reader(reply.body)
+                except NetgraftError as error:
+                    self.trouble(Trouble("corrupt", server, " ".join(str(error).split())))
+                    continue
+            elif reply.fault != "missing":
+                self.trouble(Trouble(reply.fault, server, reply.text))
+                continue
+            self._first = self.servers.index(server)
+            return made
+        return None
+
+    def pour(self, path: str, take: Callable[[bytes], str | None], *, expected_bytes: int) -> Trouble | None:
+        """Give what one server answers part by part as it comes; return what went wrong, None where nothing did.
+
+        The server that answered well last is asked, once; every byte counts when it comes.
+
+        Args:
+            path: behind a server's address.
+            take: gets each part, and says what is wrong with it, or None.
+            expected_bytes: of the whole answer; no more is read.
+
+        Raises:
+            BudgetError: the bytes would go beyond the limit.
+        """
+        self.before()
+        server, poured, wrong = self.servers[self._first], [0], list[str]()
+
+        def counted(part: bytes) -> bool:
+            poured[0] += len(part)
+            self.received_bytes += len(part)
+            said = take(part)
+            wrong.extend([said] if said is not None else [])
+            return len(wrong) <= _MOST_WRONG_PARTS
+
+        most_bytes = self._allowed(path, expected_bytes, expected_bytes)
+        reply = self._transport.pour(server + path, counted, most_bytes=most_bytes)
+        self.received_bytes += reply.received_bytes - poured[0]
+        if reply.fault is None and not wrong:
+            return None
+        trouble = Trouble(reply.fault or "corrupt", server, reply.text if reply.fault else wrong[0])
+        if trouble.kind != "missing":
+            self.trouble(trouble)
+        return trouble
+
+    def _in_order(self) -> list[str]:
+        """Return the servers, the one that answered well last before the others."""
+        return [*self.servers[self._first :], *self.servers[: self._first]]
 
     def _nothing(self, path: str, last: Trouble, *, beyond: bool) -> NetgraftError:
         """Return the error of a question that nobody answered right."""

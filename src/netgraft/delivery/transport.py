@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import httpx
 
-#: ``missing``: 404. ``denied``: 401 or 403. ``busy``: 429 or 503. ``fault``: any other answer than 200. ``refused``: no
-#: connection. ``timeout``: nothing came in time. ``short``: the connection ended before the answer did. ``large``: more
-#: came than was asked for. ``unreachable``: all else.
+from netgraft.delivery.strict_json import read_json
+from netgraft.errors import DeliveryError
+
+#: ``missing``: 404. ``denied``: 401 or 403. ``busy``: 429 or 503. ``fault``: any other answer than 200 and 202.
+#: ``refused``: no connection. ``timeout``: nothing came in time. ``short``: the connection ended before the answer did.
+#: ``large``: more came than was asked for. ``unreachable``: all else.
 Fault = Literal["missing", "denied", "busy", "fault", "refused", "timeout", "short", "large", "unreachable"]
-_MOST_SAID = 200
+_MOST_SAID, _MOST_ERROR, _MOST_REFUSAL_BYTES = 200, 1_000, 8_192
 #: An answer that is slower than this after a while is not worth waiting for.
 _PATIENCE_S, _LEAST_BYTES_PER_S = 30.0, 125.0
+_TAKEN = frozenset({200, 202})  # a report is taken with 202
 _STATUS: dict[int, Fault] = {401: "denied", 403: "denied", 404: "missing", 410: "missing", 429: "busy", 503: "busy"}
+
+
+#: Gets a part of an answer; False ends the reading.
+_Take = Callable[[bytes], bool | None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,16 @@ class Transport(Protocol):
         """
         ...
 
+    def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
+        """Give the body of what a GET brings part by part as it comes; return what came of it, without a body.
+
+        Args:
+            url: what is asked for.
+            take: gets each part of an answer that is right so far, and returns whether more is wanted.
+            most_bytes: at which the reading stops.
+        """
+        ...
+
 
 class HttpTransport:
     """Asks over HTTP with `httpx`, on connections that are kept."""
@@ -73,9 +91,19 @@ class HttpTransport:
 
     def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
         """Return what came of the question; see `Transport`."""
+        parts: list[bytes] = []
+        reply = self._caught(url, parts.append, most_bytes, body)
+        return reply if reply.fault is not None else replace(reply, body=b"".join(parts))
+
+    def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
+        """Give what comes part by part; see `Transport`."""
+        return self._caught(url, take, most_bytes, None)
+
+    def _caught(self, url: str, take: _Take, most_bytes: int, body: bytes | None) -> Reply:
+        """Return what came of a question, faults included."""
         count = _Count()
         try:
-            return self._asked(url, most_bytes, body, count)
+            return self._asked(url, take, most_bytes, body, count)
         except httpx.ConnectTimeout as error:
             return Reply(b"", count.total, "timeout", _said(error))
         except httpx.TimeoutException as error:
@@ -87,28 +115,28 @@ class HttpTransport:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             return Reply(b"", count.total, "unreachable", _said(error))
 
-    def _asked(self, url: str, most_bytes: int, body: bytes | None, count: _Count) -> Reply:
+    def _asked(self, url: str, take: _Take, most_bytes: int, body: bytes | None, count: _Count) -> Reply:
         headers = self._headers | ({"content-type": "application/json"} if body is not None else {})
         with self._open("GET" if body is None else "POST", url, headers, body, count) as response:
             length = response.headers.get("content-length", "")
             if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:
                 return Reply(b"", count.total, "large", f"more than {most_bytes} bytes")
-            parts: list[bytes] = []
+            refusal: list[bytes] = []
+            is_taken = response.status_code in _TAKEN
             size, begun_s = 0, self._elapsed()
             for part in response.iter_raw():
-                parts.append(part)
                 size += len(part)
                 count.total += len(part)
                 if size > most_bytes:
                     return Reply(b"", count.total, "large", f"more than {most_bytes} bytes")
+                if (take if is_taken else refusal.append)(part) is False:
+                    return Reply(b"", count.total)
                 taken_s = self._elapsed() - begun_s
                 if size < (taken_s - _PATIENCE_S) * _LEAST_BYTES_PER_S:
                     return Reply(b"", count.total, "timeout", f"{size} bytes in {taken_s:.0f} s")
-        content = b"".join(parts)
-        if response.status_code == 200:
-            return Reply(content, count.total)
-        fault = _STATUS.get(response.status_code, "fault")
-        said = content[:_MOST_SAID].decode(errors="replace")
+        if is_taken:
+            return Reply(b"", count.total)
+        fault, said = _STATUS.get(response.status_code, "fault"), _refusal(b"".join(refusal))
         return Reply(b"", count.total, fault, f"{response.status_code} {said}", _seconds(response))
 
     @contextlib.contextmanager
@@ -131,6 +159,15 @@ class _Count:
     """Bytes so far."""
 
     total: int = 0
+
+
+def _refusal(content: bytes) -> str:
+    """Return what an answer that refuses says: the text of its error where it has one, else how it begins."""
+    with contextlib.suppress(DeliveryError):
+        value = read_json(content, "a refusal", DeliveryError, most_bytes=_MOST_REFUSAL_BYTES)
+        if isinstance(value, dict) and isinstance(value.get("error"), str):
+            return " ".join(value["error"].split())[:_MOST_ERROR]
+    return content[:_MOST_SAID].decode(errors="replace")
 
 
 def _header_bytes(headers: httpx.Headers) -> int:

@@ -131,7 +131,8 @@ def accept_trust(state: TrustState, data: bytes, *, now_s: int, pinned: PublicKe
         state: before.
         data: the chain.
         now_s: seconds since 1970.
-        pinned: the only key that counts for the first document; without it the first document that comes is believed.
+        pinned: the only key that counts for the first document, which is the first of the chain that it signed;
+            without it the first document that comes is believed.
 
     Raises:
         TrustError: the chain is damaged, forged, older than what was accepted, leaves out a version or has expired,
@@ -139,7 +140,7 @@ def accept_trust(state: TrustState, data: bytes, *, now_s: int, pinned: PublicKe
     """
     chain = read_chain(data)
     if state.trust is None:
-        state = _first(state, chain[0], pinned)
+        state = _first(state, chain, pinned)
     elif pinned is not None and pinned.id not in state.pinned:
         raise TrustError(
             f"the key that was trusted first ({state.pinned[0][:16]}...) is required, got {pinned.id[:16]}..."
@@ -236,16 +237,23 @@ def _trusted(state: TrustState) -> TrustDocument:
     return state.trust
 
 
-def _first(state: TrustState, entry: tuple[Signed, TrustDocument], pinned: PublicKey | None) -> TrustState:
-    """Return the state after the first trust document that ever came."""
-    signed, document = entry
-    message = TRUST_MESSAGE + signed_bytes(signed.text)
-    if pinned is not None and not (
-        pinned.id in document.roles["root"].keys and any(pinned.verifies(message, s) for s in signed.signatures)
-    ):
+def _first(state: TrustState, chain: Sequence[tuple[Signed, TrustDocument]], pinned: PublicKey | None) -> TrustState:
+    """Return the state after the first trust chain that ever came: at the document from which on it is followed.
+
+    A device that is set up after the root keys were replaced is given a new one, and begins where that one does.
+    """
+    signed, document = next((entry for entry in chain if pinned is None or _vouches(pinned, *entry)), (None, None))
+    if signed is None or document is None:
+        assert pinned is not None
         raise TrustError(f"a trust document signed by the root key {pinned.id[:16]}... is required, got another")
-    document.check("root", message, signed.signatures)
+    document.check("root", TRUST_MESSAGE + signed_bytes(signed.text), signed.signatures)
     return replace(state, trust=document, pinned=document.roles["root"].keys)
+
+
+def _vouches(key: PublicKey, signed: Signed, document: TrustDocument) -> bool:
+    """Return whether a key is a root key of a trust document and has signed it."""
+    message = TRUST_MESSAGE + signed_bytes(signed.text)
+    return key.id in document.roles["root"].keys and any(key.verifies(message, each) for each in signed.signatures)
 
 
 def _recovered(state: TrustState, old: TrustDocument, new: TrustDocument) -> TrustState:

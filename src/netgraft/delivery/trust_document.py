@@ -201,7 +201,10 @@ def check_next(old: TrustDocument, new: TrustDocument, signed: Signed) -> None:
         raise TrustError(f"trust of version {old.version + 1} is required next, got {new.version}")
     message = TRUST_MESSAGE + signed_bytes(signed.text)
     for document in (old, new):
-        document.check("root", message, signed.signatures)
+        try:
+            document.check("root", message, signed.signatures)
+        except TrustError as error:
+            raise TrustError(f"{error}, by the root keys of trust version {document.version}") from error
 
 
 def _document_of(signed: Signed) -> TrustDocument:

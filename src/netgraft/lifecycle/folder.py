@@ -29,6 +29,7 @@ FORMAT = 1
 FRONT, DETAILS, REPORT, JOURNAL = "front.json", "details.json", "report.html", "journal.db"
 MODEL, GRAFT = "model", "graft"
 _ASIDE = ".model.new"
+_DEVICE_STATE = "state.json"  # of the folder of a device
 
 
 @dataclass(frozen=True)
@@ -163,14 +164,24 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads((path / name).read_bytes())
     except FileNotFoundError as error:
-        hint = "; its search is unfinished: --resume goes on with it" if (path / JOURNAL).exists() else ""
-        raise ModelError(f"a folder written by netgraft search is required, got {path} without {name}{hint}") from error
+        raise ModelError(
+            f"a folder written by netgraft search or fetch is required, got {path} without {name}{_why_empty(path)}"
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"{path / name} must be readable JSON, got: {reason}") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path / name} must hold a JSON object, got {type(value).__name__}")
     return value
+
+
+def _why_empty(path: Path) -> str:
+    """Return why a folder has no front, where that can be seen."""
+    if (path / JOURNAL).exists():
+        return "; its search is unfinished: --resume goes on with it"
+    if (path / _DEVICE_STATE).exists():
+        return "; nothing was installed there yet: netgraft device status says more"
+    return ""
 
 
 def choose_point(front: Mapping[str, Any], name: str | None = None, limits: Sequence[Limit] = ()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from netgraft.lifecycle.folder import load_point
 from netgraft.lifecycle.metrics import metrics_of
 from netgraft.records import write_bytes
 from netgraft.runtime import Model
-from netgraft.tables import Schema
+from netgraft.tables import InputColumn, Schema
 from netgraft.units import Limit
 
 ENDINGS = (".csv", ".parquet")
@@ -65,15 +65,18 @@ def _label(value: Any) -> str:
 
 
 def schema_of(model: Model) -> Schema:
-    """Return how tables for a model are read.
+    """Return how tables for a model are read; one that does not say, but names its target, reads plain numbers.
 
     Raises:
-        ModelError: the model does not say.
+        ModelError: the model does not say, and not all of its columns are numbers.
     """
-    stored = model.about.get("schema")
-    if not isinstance(stored, dict):
+    stored, columns, output = model.about.get("schema"), model.encoding.columns, model.output
+    if isinstance(stored, dict):
+        return Schema.from_json(stored)
+    if "target" not in model.about or any(column.kind != "numeric" for column in columns):
         raise ModelError("a model must say how its table is read, got none")
-    return Schema.from_json(stored)
+    inputs = tuple(InputColumn(column.name, "numeric") for column in columns)
+    return Schema(inputs, str(model.about["target"]), output.kind, output.classes)
 
 
 def evaluate_table(

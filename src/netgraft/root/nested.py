@@ -245,6 +245,8 @@ class NestedTraining:
         self._bases = {basis.kind: basis}
         #: For each check while training: seconds since it began, and the error of each start's best state so far.
         self.history: list[tuple[float, list[float]]] = []
+        #: Optimiser steps that were taken.
+        self.steps = 0
         self.largest = Cut.of(a)
         self.smallest = Cut(min(1, a.depth), (min(recipe.width_choices),) * min(1, a.depth))
 
@@ -295,6 +297,7 @@ class NestedTraining:
                 checks.pop(0)
             self._step(learning_rate_factor(done), alone=done < alone)
             clock.step += 1
+        self.steps += clock.step
         best, _ = self._better(best, best_error)
         self._optimiser = self._optimise(best)
         state, folds = self._state(), len(self._data.folds)

@@ -98,8 +98,9 @@ class Grid:
 
 def quantise(values: NDArray[Any], step: float, planes: int) -> Codes:
     """Return each value's sign times its magnitude in whole steps, at most ``2^planes - 1``; int32, same shape."""
-    magnitude = np.minimum(np.floor(np.abs(np.asarray(values, np.float64)) / step), 2**planes - 1)
-    return np.where(np.signbit(values), -magnitude, magnitude).astype(np.int32)
+    most = 2**planes - 1
+    steps = np.asarray(values, np.float64) / step
+    return np.clip(steps, -most, most, out=steps).astype(np.int32)  # which rounds towards zero
 
 
 def dequantise(codes: NDArray[Any], grid: Grid, lowest: int | NDArray[Any]) -> FloatArray:

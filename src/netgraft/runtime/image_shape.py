@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -32,7 +32,7 @@ from netgraft.runtime.image import (
     tensor_shapes,
 )
 from netgraft.runtime.leaving import leave_early
-from netgraft.runtime.nested import MOST_NUMBERS, REGION_NUMBERS, Cost, Region
+from netgraft.runtime.nested import MOST_NUMBERS, Cost, Region, parts_of
 
 _MOST_BLOCKS = 64
 _MOST_SHELLS = 64
@@ -126,8 +126,7 @@ class ImageShape:
         names = [f"weight_{depth}{part}" for part in ("", "a", "b", "s")] + [f"head@{depth}"]
         for name in [name for name in names if name in found]:
             places = np.flatnonzero(found[name] == shell)
-            for start in range(0, len(places), REGION_NUMBERS):
-                yield Region(name, depth, shell, places[start : start + REGION_NUMBERS])
+            yield from parts_of(name, depth, shell, len(places), partial(np.asarray, places))
 
     def masks(self) -> dict[str, NDArray[np.bool_]]:
         """Return for each coded tensor which of its numbers are not always zero; empty for a square wiring."""

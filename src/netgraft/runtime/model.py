@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -272,19 +272,35 @@ def save(folder: Path, models: Mapping[str, Model], *, sync: bool = True) -> Non
         ModelError: a model's name is not made of letters, digits, ``.``, ``_`` and ``-``.
         OutputError: the folder cannot be written.
     """
-    files: dict[str, bytes] = {}
-    for name, model in models.items():
-        if not _NAME.fullmatch(name):
-            raise ModelError(f"a root's name must be letters, digits, '.', '_' and '-', got {name!r}")
-        files[f"{name}.json"] = (canonical_json(model.to_json()) + "\n").encode()
-        files[f"{name}.safetensors"] = safetensors.numpy.save(dict(model.tensors()))
+    files = {file: data for name, model in models.items() for file, data in model_files(name, model).items()}
     for name, data in files.items():
         write_bytes(folder / name, data, sync=sync)
-    manifest = {"format": FORMAT, "roots": list(models), "files": {n: sha256_hex(d) for n, d in sorted(files.items())}}
-    write_bytes(folder / _MANIFEST, (canonical_json(manifest) + "\n").encode(), sync=sync)
+    write_bytes(folder / _MANIFEST, (canonical_json(manifest_of(list(models), files)) + "\n").encode(), sync=sync)
     for stale in folder.iterdir():
         if stale.suffix in (".json", ".safetensors") and stale.name not in files and stale.name != _MANIFEST:
             stale.unlink()
+
+
+def model_files(name: str, model: Model) -> dict[str, bytes]:
+    """Return the files of a model by their names.
+
+    Args:
+        name: of the model.
+        model: to be stored.
+
+    Raises:
+        ModelError: the name is not made of letters, digits, ``.``, ``_`` and ``-``.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"a root's name must be letters, digits, '.', '_' and '-', got {name!r}")
+    text = canonical_json(model.to_json(), indent=None) + "\n"
+    return {f"{name}.json": text.encode(), f"{name}.safetensors": safetensors.numpy.save(dict(model.tensors()))}
+
+
+def manifest_of(names: Sequence[str], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the manifest of a model folder: which models it has, and the hash of each of their files."""
+    hashes = {name: sha256_hex(data) for name, data in sorted(files.items())}
+    return {"format": FORMAT, "roots": list(names), "files": hashes}
 
 
 def load(folder: Path, name: str) -> Model:

@@ -24,9 +24,10 @@ no region, and units compute the same in every cut that has them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import pairwise
+from operator import add, mul
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from netgraft.errors import ModelError
 from netgraft.runtime.encoding import FloatArray, Inputs
 from netgraft.runtime.leaving import leave_early
 from netgraft.runtime.model import Network
-from netgraft.runtime.network import Architecture, Tensors, activate, tensor_shapes, tokens
+from netgraft.runtime.network import Architecture, Tensors, activate, tokens
 
 #: More numbers than this in one network are refused, so that a hostile description cannot fill the memory.
 MOST_NUMBERS = 1 << 26
@@ -54,13 +55,44 @@ class Region:
     Attributes:
         tensor: the tensor's name.
         depth, shell: the least cut that needs the numbers.
-        indices: int64, their places in the flat tensor.
+        numbers: how many there are.
+        find: returns their places; most regions of a head that was just opened are never looked for.
     """
 
     tensor: str
     depth: int
     shell: int
-    indices: NDArray[np.int64]
+    numbers: int
+    find: Callable[[], NDArray[np.int64]] = field(repr=False, compare=False)
+
+    @cached_property
+    def indices(self) -> NDArray[np.int64]:
+        """Return their places in the flat tensor; int64 [numbers]."""
+        return self.find()
+
+
+def parts_of(tensor: str, depth: int, shell: int, numbers: int, find: Callable[[], NDArray[Any]]) -> Iterator[Region]:
+    """Yield the regions of the numbers that a shell of a depth adds to a tensor, none of them too large.
+
+    Args:
+        tensor: its name.
+        depth: of the least cut that needs the numbers.
+        shell: of that cut.
+        numbers: how many there are.
+        find: returns the places of all of them; called once at most.
+    """
+    if numbers <= REGION_NUMBERS:
+        if numbers:
+            yield Region(tensor, depth, shell, numbers, find)
+        return
+    found: list[NDArray[Any]] = []
+
+    def part(start: int) -> NDArray[Any]:
+        found.extend([] if found else [find()])
+        return found[0][start : start + REGION_NUMBERS]
+
+    for start in range(0, numbers, REGION_NUMBERS):
+        yield Region(tensor, depth, shell, min(REGION_NUMBERS, numbers - start), partial(part, start))
 
 
 @dataclass(frozen=True)
@@ -178,32 +210,46 @@ class NestedShape:
     def _regions_of(self, depth: int, shell: int) -> Iterator[Region]:
         """Yield the regions of one depth and shell."""
         whole = [f"skip@{depth}"] if depth else ["projection", "categories", "skip@0"]
-        for name in [f"weight_{depth}", f"head@{depth}", *whole] if depth else whole:
-            if name not in self.coded:
-                continue
-            places = np.flatnonzero(self._shell_of(name) == shell) if name not in whole else self._all(name, shell)
-            for start in range(0, len(places), REGION_NUMBERS):
-                yield Region(name, depth, shell, places[start : start + REGION_NUMBERS])
+        for name in [f"weight_{depth}", f"head@{depth}"] if depth else []:
+            yield from parts_of(name, depth, shell, self._numbers(name, shell), partial(self._places, name, shell))
+        for name in [name for name in whole if shell == 0 and name in self.coded]:
+            numbers = _count(self.coded[name])
+            yield from parts_of(name, depth, shell, numbers, partial(np.arange, numbers))
 
-    def _all(self, name: str, shell: int) -> NDArray[np.int64]:
-        """Return the places of all numbers of a tensor in shell 0, and none in others."""
-        return np.arange(_count(self.coded[name]) if shell == 0 else 0)
+    def _numbers(self, name: str, shell: int) -> int:
+        """Return how many numbers a shell adds to a layer's weight or head."""
+        if name.startswith("head@"):
+            units, before = self._units(int(name[5:]), shell)
+            return (units - before) * self.architecture.outputs
+        layer = int(name[7:])
+        (reads, reads_before), (units, before) = self._units(layer - 1, shell), self._units(layer, shell)
+        return reads * (units - before) if self.triangular else reads * units - reads_before * before
 
-    def _shell_of(self, name: str) -> NDArray[np.int64]:
+    def _units(self, layer: int, shell: int) -> tuple[int, int]:
+        """Return how many units of a layer a shell has, and how many of them the shell before."""
+        if layer == 0:
+            return self.architecture.tokens, self.architecture.tokens if shell else 0
+        return self.widths[shell][layer - 1], self.widths[shell - 1][layer - 1] if shell else 0
+
+    def _places(self, name: str, shell: int) -> NDArray[np.int64]:
+        """Return the places of the numbers that a shell adds to a layer's weight or head."""
+        return np.flatnonzero(self._shell_of(name) == shell)
+
+    def _shell_of(self, name: str) -> NDArray[np.int8]:
         """Return the shell of every number of a layer's weight or head, -1 where it is always zero; flat."""
         if name.startswith("head@"):
             return np.repeat(self._unit_shells(int(name[5:])), self.architecture.outputs)
         layer = int(name[7:])
         reads, unit = self._unit_shells(layer - 1)[:, None], self._unit_shells(layer)[None, :]
-        found = np.where(reads <= unit, unit, -1) if self.triangular else np.maximum(reads, unit)
+        found = np.where(reads <= unit, unit, np.int8(-1)) if self.triangular else np.maximum(reads, unit)
         return found.ravel()
 
-    def _unit_shells(self, layer: int) -> NDArray[np.int64]:
+    def _unit_shells(self, layer: int) -> NDArray[np.int8]:
         """Return the shell of every unit of a layer; tokens (layer 0) are all of shell 0."""
         if layer == 0:
-            return np.zeros(self.architecture.tokens, np.int64)
+            return np.zeros(self.architecture.tokens, np.int8)
         ends = np.array([shell[layer - 1] for shell in self.widths])
-        return np.searchsorted(ends, np.arange(ends[-1]), side="right").astype(np.int64)
+        return np.searchsorted(ends, np.arange(ends[-1]), side="right").astype(np.int8)
 
     def cut_architecture(self, depth: int, shell: int) -> Architecture:
         """Return the architecture of a cut.
@@ -338,13 +384,13 @@ def cost(shape: NestedShape, depth: int, shell: int) -> Cost:
         ModelError: there is no such depth or shell.
     """
     a = shape.cut_architecture(depth, shell)
-    bins = np.array(shape.bins, np.int64) if shape.bins else None
-    shapes = {name: _count(s) for name, s in tensor_shapes(a, bins).items() if name != "bins"}
-    products = sum(count for name, count in shapes.items() if name.startswith(("projection", "weight", "head", "skip")))
-    products -= shapes["head_bias"]
     sizes = [sum(shape.bins), a.tokens, *a.widths, a.outputs]
-    peak = max(before + after for before, after in pairwise(sizes)) + a.tokens
-    parameters = sum(shapes.values())
+    # inputs of the projection count once, those of layers and of the exit for each unit
+    products = sizes[0] * a.token + sum(map(mul, sizes[1:], sizes[2:])) if depth else sizes[0] * a.token
+    products += a.tokens * a.outputs if a.skip else 0
+    exact = sum(_count(size) for name, size in shape.exact.items() if name in ("edges", "frequencies"))
+    parameters = products + sum(a.slots) * a.category + exact + sum(a.widths) + a.outputs
+    peak = max(map(add, sizes, sizes[1:])) + a.tokens
     return Cost(parameters, 2 * products, 4 * (parameters + peak))
 
 

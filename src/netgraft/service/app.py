@@ -17,10 +17,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from netgraft.delivery import incoming, requests
+from netgraft.delivery import batches, incoming, requests
 from netgraft.delivery.requests import Answer, answered, error
 from netgraft.errors import NetgraftError
 from netgraft.service import schema
+from netgraft.service.batch import batch_response
 from netgraft.service.watch import Service, Watch, response_of
 from netgraft.service.wire import byte_range
 
@@ -30,6 +31,16 @@ Chunks under /c/ never change and can be served by any web server; everything el
 _VERSION = {"ge": incoming.VERSION.low, "le": incoming.VERSION.high}
 Version = Annotated[int, Path(description="of the model", **_VERSION)]
 Wanted = Annotated[int | None, Query(description="of the model; the latest by default", **_VERSION)]
+Of = Annotated[int, Query(description="of the model", **_VERSION)]
+Held = Annotated[str | None, Query(description="SHA-256 of a head that need not come again", pattern="^[0-9a-f]{64}$")]
+Places = Annotated[
+    str,
+    Query(
+        description="ascending places of chunks in the head's table, those of its deltas behind it, such as 1-4,7",
+        pattern=f"^{batches.PLACES_PATTERN}$",
+        max_length=batches.MOST_PLACES_TEXT,
+    ),
+]
 
 
 def create_app(service: Service) -> FastAPI:
@@ -78,6 +89,16 @@ def _add_models(app: FastAPI, service: Service) -> None:
     async def stamp(name: str) -> Response:
         return await _shelved(
             service, name, None, lambda now_s: requests.stamp(shelf, service.stamps, name, now_s=now_s)
+        )
+
+    @app.get(
+        "/v1/models/{name}/opening",
+        summary="All that a working model needs, in one answer",
+        responses=schema.answers(200, None, "NGOPEN1, then trust chain and stamp, then the head", 404),
+    )
+    async def opening(name: str, held: Held = None) -> Response:
+        return await _shelved(
+            service, name, None, lambda now_s: requests.opening(shelf, service.stamps, name, now_s=now_s, held=held)
         )
 
     @app.post(
@@ -155,6 +176,18 @@ def _add_others(app: FastAPI, service: Service) -> None:
             return Answer(202, b'{"kept": true}')
 
         return response_of(answered(kept))
+
+    @app.get(
+        "/v1/models/{name}/chunks",
+        summary="Several chunks of a version, one after the other",
+        responses=schema.answers(200, None, "the chunks in the order of their places", 404),
+    )
+    async def batch(name: str, version: Of, places: Places) -> Response:
+        try:
+            rows = await run_in_threadpool(requests.batch, service.shelf, name, version, places, now_s=service.wall_s())
+        except NetgraftError as failure:
+            return response_of(requests.refused(failure))
+        return await batch_response(published, rows, service.broken)
 
     responses = {
         **schema.answers(200, None, "the chunk", 404, 416),

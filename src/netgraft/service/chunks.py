@@ -1,4 +1,4 @@
-"""The chunk plane: answers ``GET /c/<sha256>`` from memory, in front of the control plane on the same port.
+"""The chunk plane: answers ``GET /c/<sha256>`` and openings from memory, in front of the control plane on one port.
 
 A connection reads requests one by one. It answers those for chunks itself; each of the others it hands, alone and
 whole, to the protocol of uvicorn behind it and waits for the answer, so answers keep the order of their requests.
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
+from urllib.parse import unquote
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,11 +22,13 @@ from uvicorn.server import ServerState
 
 from netgraft.delivery.requests import Answer
 from netgraft.service.access import Pass, Refusal
+from netgraft.service.journal import LOG
 from netgraft.service.plane import Framed, Plane, headers_of, refusal, told
 from netgraft.service.wire import HeaderBlock, byte_range, request_line
 
 _GET, _GET_END = b"GET /c/", b" HTTP/1.1"
 _DIGITS = frozenset(b"0123456789abcdef")
+_OPENING = re.compile(r"/v1/models/([^/?#]+)/opening(?:\?held=([0-9a-f]{64}))?")
 _TAIL_AT = len(_GET) + 64
 _LINE_BYTES = _TAIL_AT + len(_GET_END)
 _WRITE_BUFFER_BYTES = 1 << 18
@@ -266,8 +270,31 @@ class ChunkProtocol(asyncio.Protocol):
         if block.body_bytes > most:
             self._end(413, f"a body of at most {most} bytes is required, got {block.body_bytes}")
             return -1
+        if method == "GET" and is_11 and not block.body_bytes and self._opened(target, block):
+            return end
         self._hand_on(self._data[start:end], block.body_bytes)
         return end
+
+    def _opened(self, target: str, block: HeaderBlock) -> bool:
+        """Answer with an opening that is in memory; return whether it was. Refusing is left to the application."""
+        asked, plane = _OPENING.fullmatch(target), self._plane
+        if asked is None:
+            return False
+        begun_s, path = plane.steady_s(), unquote(target.partition("?")[0])
+        found = plane.opening(unquote(asked[1]), asked[2])
+        if found is None or self._refusal(block, begun_s) is not None:
+            return False
+        size = len(found.body)
+        head = f"Content-Type: {found.media}\r\nContent-Length: {size}\r\n{headers_of(found)}"
+        head += "X-Content-Type-Options: nosniff\r\n" + ("Connection: close\r\n\r\n" if block.close else "\r\n")
+        self._transport.write(b"".join((plane.status_line(200, begun_s), head.encode(), found.body)))
+        if block.close:
+            self._close()
+        took_s = plane.steady_s() - begun_s
+        plane.metrics.control.add(200, size, took_s)
+        fields = {"method": "GET", "path": path, "status": 200, "size_bytes": size, "seconds": round(took_s, 6)}
+        LOG.info("request", extra={"fields": fields})
+        return True
 
     def _hand_on(self, head: bytes, body_bytes: int) -> None:
         """Give the head of a request to the plane behind; its body follows."""

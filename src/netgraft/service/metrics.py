@@ -48,6 +48,7 @@ class Metrics(Collector):
         self.chunk, self.control = Tally(), Tally()
         self._plans: Counter[str] = Counter()
         self._telemetry: Counter[str] = Counter()
+        self._broken: Counter[str] = Counter()
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -59,6 +60,10 @@ class Metrics(Collector):
     def reported(self, event: str) -> None:
         """Count a report of a device; unknown events count as one, so that nobody can make labels without end."""
         self._telemetry[event if event in _EVENTS else "other"] += 1
+
+    def broken(self, why: str) -> None:
+        """Count an answer without a chunk that is published: its file is ``damaged`` or ``missing``."""
+        self._broken[why] += 1
 
     def watch(self, name: str, about: str, value: Callable[[], float]) -> None:
         """Show a value that is asked for when the metrics are."""
@@ -86,7 +91,10 @@ class Metrics(Collector):
         told = CounterMetricFamily("netgraft_telemetry", "Reports of devices by event.", labels=["event"])
         for event, count in sorted(self._telemetry.items()):
             told.add_metric([event], count)
-        yield from (plans, told)
+        broken = CounterMetricFamily("netgraft_broken_chunks", "Answers without a published chunk.", labels=["why"])
+        for why, count in sorted(self._broken.items()):
+            broken.add_metric([why], count)
+        yield from (plans, told, broken)
         for name, (about, value) in self._gauges.items():
             yield GaugeMetricFamily(f"netgraft_{name}", about, value=value())
 

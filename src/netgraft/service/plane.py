@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from netgraft.delivery.published import Published
 from netgraft.delivery.requests import IMMUTABLE, Answer, answered, chunk, unreadable
 from netgraft.service.access import Gate
+from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import LOG
 from netgraft.service.limits import Limits
 from netgraft.service.metrics import Metrics
@@ -93,6 +94,9 @@ class Plane:
         executor: reads chunks that are not in memory.
         connections: those that are open.
         dropped: called with words when a connection was ended for what it did.
+        broken: is told of published chunks that cannot be served.
+        offered: whether a head that was opened names a chunk, so that its file should be there.
+        opening: answers with the opening of a name, without a head that is held; None where it is not in memory.
     """
 
     published: Published
@@ -104,6 +108,9 @@ class Plane:
     executor: Executor | None = None
     connections: set[Watched] = field(default_factory=set)
     dropped: Callable[[str, str], None] = lambda address, why: None
+    broken: BrokenChunks | None = None
+    offered: Callable[[str], bool] = lambda sha256: False
+    opening: Callable[[str, str | None], Answer | None] = lambda name, held: None
 
     def __post_init__(self) -> None:
         """Begin with no chunk in memory."""
@@ -114,6 +121,7 @@ class Plane:
         self._lines: dict[int, bytes] = {}
         self._second = -1
         self._of_address: Counter[str] = Counter()
+        self._broken = self.broken or BrokenChunks(self.metrics)
         self._watching = False
         self.metrics.watch("connections", "Open connections.", lambda: len(self.connections))
         self.metrics.watch("cached_chunk_bytes", "Bytes of chunks in memory.", lambda: self._chunk_bytes)
@@ -169,12 +177,15 @@ class Plane:
     async def _load(self, sha256: bytes) -> Framed | Answer:
         name = sha256.decode("ascii")
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self.executor, self._read, name)
+            answer, why = await asyncio.get_running_loop().run_in_executor(self.executor, self._read, name)
         except Exception:  # a store may fail in any way; whoever waits for the chunk gets an answer all the same
             LOG.exception("chunk not read", extra={"fields": {"sha256": name}})
             return unreadable()
+        if why:
+            self._broken.tell(name, why)
         if answer.status != 200:
             return answer
+        self._broken.mended(name)
         made = Framed(name, answer.body)
         if made.size_bytes <= self.limits.cache_bytes // 4:
             self._chunks[sha256] = made
@@ -183,9 +194,21 @@ class Plane:
             self._chunk_bytes -= self._chunks.popitem(last=False)[1].size_bytes
         return made
 
-    def _read(self, sha256: str) -> Answer:
-        """Return a chunk whose hash was checked; runs beside the event loop."""
-        return answered(lambda: chunk(self.published.chunk(sha256), sha256))
+    def _read(self, sha256: str) -> tuple[Answer, str]:
+        """Return a chunk whose hash was checked, and what is wrong with its file; runs beside the event loop."""
+        why = ""
+
+        def found() -> Answer:
+            nonlocal why
+            data = self.published.chunk(sha256)
+            made = chunk(data, sha256)
+            if data is None:
+                why = "missing" if self.offered(sha256) else ""
+            elif made.status != 200:
+                why = "damaged"
+            return made
+
+        return answered(found), why
 
     def join(self, connection: Watched) -> bool:
         """Let a connection in, or return False where there are too many, or too many of its address.

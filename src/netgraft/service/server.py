@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from netgraft.delivery.requests import opening_at_hand
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.errors import SettingError, TrustError
 from netgraft.service.access import Gate
@@ -50,7 +51,9 @@ def serve(
     handler = log_to(sys.stderr if log is None else log, as_json=settings.json_logs)
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chunks")
     try:
-        server = _built(settings, readers)
+        shelf = Shelf(settings.published)
+        server = _built(settings, readers, shelf)
+        readers.submit(shelf.warm, time.time())  # so that no device waits for the opening of a large head
         scheme = "https" if settings.certificate else "http"
         host, port = bound.getsockname()[:2]
         url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -94,12 +97,13 @@ async def _until_stopped(
     await serving
 
 
-def _built(settings: Settings, readers: ThreadPoolExecutor) -> uvicorn.Server:
+def _built(settings: Settings, readers: ThreadPoolExecutor, shelf: Shelf) -> uvicorn.Server:
     """Return the server with both planes."""
     import uvicorn
 
     from netgraft import __version__
     from netgraft.service.app import create_app
+    from netgraft.service.broken import BrokenChunks
     from netgraft.service.chunks import ChunkProtocol
     from netgraft.service.metrics import Metrics
     from netgraft.service.plane import Plane
@@ -114,11 +118,12 @@ def _built(settings: Settings, readers: ThreadPoolExecutor) -> uvicorn.Server:
         steady_s=time.perf_counter,
     )
     service = Service(
-        shelf=Shelf(settings.published),
+        shelf=shelf,
         stamps=Stamps(partial(online_key, settings.online_key)),
         gate=gate,
         limits=settings.limits,
         metrics=metrics,
+        broken=BrokenChunks(metrics),
         telemetry=TelemetryFile(settings.telemetry),
         wall_s=time.time,
         steady_s=time.perf_counter,
@@ -132,6 +137,9 @@ def _built(settings: Settings, readers: ThreadPoolExecutor) -> uvicorn.Server:
         steady_s=time.perf_counter,
         wall_s=time.time,
         executor=readers,
+        broken=service.broken,
+        offered=service.shelf.offers,
+        opening=lambda name, held: opening_at_hand(service.shelf, service.stamps, name, held, now_s=time.time()),
         dropped=lambda address, why: LOG.warning("dropped", extra={"fields": {"client": address, "why": why}}),
     )
     config = uvicorn.Config(

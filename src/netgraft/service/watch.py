@@ -11,6 +11,7 @@ from starlette.responses import Response
 from netgraft.delivery.requests import Answer, error
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
+from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import LOG, TelemetryFile
 from netgraft.service.limits import Limits
 from netgraft.service.metrics import Metrics
@@ -30,6 +31,7 @@ class Service:
         gate: says who is let in.
         limits: bounds.
         metrics: counts.
+        broken: is told of published chunks that cannot be served.
         telemetry: where reports of devices go.
         wall_s: seconds since 1970.
         steady_s: seconds that never go back.
@@ -41,6 +43,7 @@ class Service:
     gate: Gate
     limits: Limits
     metrics: Metrics
+    broken: BrokenChunks
     telemetry: TelemetryFile
     wall_s: Callable[[], float]
     steady_s: Callable[[], float]

@@ -74,12 +74,16 @@ class Grown:
         step: of the finest plane.
         data: encoded rows; the validation rows of its one fold judge.
         y: the target of every row in its own unit, or class indices.
+        steps: optimiser steps that were taken.
+        epochs: how often that passed over the training rows.
     """
 
     root: NestedRoot
     step: float
     data: Data
     y: NDArray[np.generic]
+    steps: int = 0
+    epochs: float = 0.0
 
     @property
     def judges(self) -> NDArray[np.int64]:
@@ -140,7 +144,8 @@ def grow_delivery_root(
     )
     (root,) = training.train(recipe.steps, (1 - _TEACHER_SHARE) * share * recipe.seconds)
     assert training.grid_step is not None
-    return Grown(root, float(training.grid_step[0]), data, np.asarray(task.rows.y))
+    epochs = training.steps * nested.batch / len(fold.train)
+    return Grown(root, float(training.grid_step[0]), data, np.asarray(task.rows.y), training.steps, epochs)
 
 
 def _basis(data: Data, fold: Fold) -> Basis:

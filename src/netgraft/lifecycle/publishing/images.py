@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.coded_root import Judge, Recipe
+from netgraft.delivery.coded_root import Recipe
 from netgraft.delivery.published import Published
+from netgraft.delivery.tolerance import Judge
 from netgraft.errors import SettingError
 from netgraft.library import Library
+from netgraft.lifecycle.keyring import ensure_trust, publisher_keys
 from netgraft.lifecycle.publishing.judging import with_interval
-from netgraft.lifecycle.publishing.keyring import ensure_trust, publisher_keys
 from netgraft.lifecycle.publishing.publish import DAY_S, Publication
-from netgraft.root import Bits
+from netgraft.root import PLANES, Bits
 from netgraft.root.calibration import fit_temperature
 from netgraft.root.image import ImageRecipe, ImageRoot, Images, image_shape, train
 from netgraft.runtime import Inputs, Model, Output
 from netgraft.seeds import child_seed, generator
 
-_PLANES = 8
 _CANARIES = 4
 
 
@@ -51,7 +51,7 @@ class ImageDelivery:
     judged: int = 300
 
 
-_RECIPE, _CODING = ImageDelivery(), Recipe(planes=_PLANES)
+_RECIPE, _CODING = ImageDelivery(), Recipe(planes=PLANES)
 
 
 def publish_images(
@@ -60,7 +60,7 @@ def publish_images(
     images: Images,
     *,
     keys: Sequence[Path] = (),
-    threshold: int = 1,
+    threshold: int | None = None,
     days: float = 365.0,
     recipe: ImageDelivery = _RECIPE,
     coding: Recipe = _CODING,
@@ -78,7 +78,7 @@ def publish_images(
         name: of the model.
         images: to learn from; test images are not looked at.
         keys: files of the publisher's keys; by default the library's own.
-        threshold: how many of them devices require; set by the first publishing.
+        threshold: how many of them devices require; the first publishing sets it, 1 by default.
         days: until the head expires.
         recipe: how the root is grown and judged.
         coding: how it is coded.
@@ -106,7 +106,7 @@ def publish_images(
         published.next_version(name),
         now_s,
         now_s + int(days * DAY_S),
-        about={"target": "class", "kind": "classification", "family": "network", "images": images.name},
+        about={"target": "class", "metric": "accuracy", "family": "network", "images": images.name},
         lineage={"images": images.name, "seed": seed},
     )
     made = built_images(images, release, recipe=recipe, coding=coding, seed=seed, told=told)

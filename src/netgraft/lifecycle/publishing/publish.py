@@ -22,10 +22,10 @@ from netgraft.delivery.head import Head, OpenedHead, unpack_head
 from netgraft.delivery.published import Published
 from netgraft.errors import ChunkError, HeadError, SettingError
 from netgraft.library import Entry, Library
+from netgraft.lifecycle.keyring import ensure_trust, publisher_keys
 from netgraft.lifecycle.publishing.delivery_root import Before, DeliveryRecipe, Grown, grow_delivery_root
 from netgraft.lifecycle.publishing.entry_rows import entry_task
 from netgraft.lifecycle.publishing.judging import with_interval
-from netgraft.lifecycle.publishing.keyring import ensure_trust, publisher_keys
 from netgraft.root import PLANES
 from netgraft.root.calibration import conformal_half_width, fit_temperature
 from netgraft.runtime import Encoding, Model, Output
@@ -54,6 +54,8 @@ class Publication:
         before: accuracy of the best cut of the version before, on the rows of its time; None where there was none.
         is_new: whether there is a new version; False where nothing better than the version before was found.
         seconds: what it took.
+        steps: optimiser steps that the root was trained for; None where they are not counted.
+        epochs: how often that passed over the training rows, likewise.
     """
 
     head: Head
@@ -63,6 +65,8 @@ class Publication:
     before: float | None
     is_new: bool
     seconds: float
+    steps: int | None = None
+    epochs: float | None = None
 
     @property
     def accuracy(self) -> float:
@@ -100,6 +104,8 @@ class Publication:
                 for cut in head.cuts
             ],
             "seconds": round(self.seconds, 2),
+            "steps": self.steps,
+            "epochs": None if self.epochs is None else round(self.epochs, 1),
         }
 
 
@@ -109,7 +115,7 @@ def publish(
     *,
     table: Path | None = None,
     keys: Sequence[Path] = (),
-    threshold: int = 1,
+    threshold: int | None = None,
     days: float = 365.0,
     recipe: DeliveryRecipe = _RECIPE,
     coding: Recipe = _CODING,
@@ -124,7 +130,7 @@ def publish(
         name: of the entry.
         table: its rows, if neither the searched table is there nor rows were kept.
         keys: files of the publisher's keys; by default the library's own.
-        threshold: how many of them devices require; set by the first publishing.
+        threshold: how many of them devices require; the first publishing sets it, 1 by default.
         days: until the head expires.
         recipe: how the root is grown.
         coding: how it is coded.
@@ -166,15 +172,19 @@ def publish(
     made = built_from(
         grown, task, source.model.encoding, source.model.output, release, coding=coding, parent=parent, seed=seed
     )
-    if latest is not None and parent is not None and _is_same(made, parent):
-        told = published.head(name)
-        return Publication(
-            latest.head, latest.sha256, len(told), 1 - entry.error, accuracy_before, False, time.monotonic() - started
-        )
-    head = made.pack(signing)
-    opened = published.add(head, made.chunks)
+    is_new = latest is None or parent is None or not _is_same(made, parent)
+    data = made.pack(signing) if is_new else published.head(name)
+    opened = published.add(data, made.chunks) if is_new or latest is None else latest
     return Publication(
-        opened.head, opened.sha256, len(head), 1 - entry.error, accuracy_before, True, time.monotonic() - started
+        opened.head,
+        opened.sha256,
+        len(data),
+        1 - entry.error,
+        accuracy_before,
+        is_new,
+        time.monotonic() - started,
+        grown.steps,
+        grown.epochs,
     )
 
 

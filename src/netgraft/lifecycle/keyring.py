@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netgraft.delivery.published import Published
 from netgraft.delivery.trust import SigningKey, TrustDocument, newest_trust, sign_trust, trust_chain
-from netgraft.errors import OutputError, TrustError
+from netgraft.errors import OutputError, SettingError, TrustError
 from netgraft.library import Library
 from netgraft.records import sha256_hex
 
@@ -56,17 +56,28 @@ def online_key(library: Library) -> SigningKey:
     return _own(library, ONLINE)
 
 
-def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int, now_s: int) -> TrustDocument:
+def own_keys(library: Library) -> list[tuple[Path, str, SigningKey]]:
+    """Return the library's own key files that are there, the role that each serves, and the key.
+
+    Raises:
+        TrustError: a file is no signing key.
+    """
+    files = {key_folder(library) / name: role for name, role in ((PUBLISHER, "publisher"), (ONLINE, "online"))}
+    return [(path, role, SigningKey.read(path)) for path, role in files.items() if path.exists()]
+
+
+def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int | None, now_s: int) -> TrustDocument:
     """Return the trust document by which devices judge a library's heads; the first publishing makes it.
 
     Args:
         library: that is published.
         keys: of the publisher.
-        threshold: how many of them must sign, when it is made.
+        threshold: how many of them must sign; 1 by default when it is made, and what it says afterwards.
         now_s: seconds since 1970.
 
     Raises:
         TrustError: too few of the keys count in the document that is there, or the threshold cannot be reached.
+        SettingError: the document that is there has another threshold.
     """
     published = Published.of(library)
     try:
@@ -79,15 +90,20 @@ def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int, n
             root=public,
             publisher=public,
             online=[online_key(library).public],
-            thresholds={"root": threshold, "publisher": threshold},
+            thresholds=dict.fromkeys(("root", "publisher"), threshold or 1),
         )
         published.put_trust(trust_chain([sign_trust(document, keys)]))
         return document
     role = document.roles["publisher"]
+    if threshold not in (None, role.threshold):
+        raise SettingError(
+            f"a threshold of {role.threshold} is required, as before, got {threshold}; netgraft key rotate changes it"
+        )
     able = {key.id for key in keys} & set(role.keys)
     if len(able) < role.threshold:
         raise TrustError(
-            f"{role.threshold} key(s) of the publisher of {library.label} are required, got {len(able)} that count"
+            f"{role.threshold} key(s) of the publisher of {library.label} are required, got {len(able)} that count; "
+            "netgraft key list names those that do, --key takes their files"
         )
     return document
 
