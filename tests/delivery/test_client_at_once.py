@@ -27,6 +27,7 @@ from device_fakes import (
     published,
 )
 
+from netgraft.delivery import delta
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.opening import Opening, pack_opening, unpack_opening
 from netgraft.delivery.restoring import refuse_active, restore
@@ -259,6 +260,28 @@ def test_wrong_chunk_among_several_is_told_and_asked_for_by_itself(tmp_path: Pat
         ]
         assert servers.fetched() == [rows[1].sha256]
         assert asked(servers).count("chunks") == 1
+
+
+def test_chunks_of_a_delta_come_in_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = quick(1)
+    with device(tmp_path / "d", servers, engine=Engine()) as made:
+        made.client().fetch()
+        with monkeypatch.context() as patch:
+            patch.setattr(delta, "MOST_BYTES", 400)
+            servers.publish(energy.__wrapped__(2))
+        deltas = servers.built[2].head.deltas
+        wanted = [row.sha256 for row in deltas[-1].chunks]
+        assert deltas[-1].cut == BEST
+        assert len(wanted) > 2
+        servers.poured.clear()
+        servers.asked.clear()
+        place = deltas[-1].chunks[0].bytes + 3
+        servers.faults.append(once(at("/chunks", flipped_at(place))))
+        made.client().fetch()
+        assert active(made) == (2, BEST)
+        assert asked(servers)[:2] == ["opening", "chunks"]
+        assert servers.poured == wanted
+        assert servers.fetched() == [wanted[1]]  # a bit of it was wrong
 
 
 def test_answer_with_two_wrong_chunks_is_not_read_on(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.batches import Splitter, batch_path, first_batch
+from netgraft.delivery.batches import Splitter, batch_path, first_batch, rows_of
 from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.events import Kind
@@ -83,24 +83,30 @@ class Download:
             self._try_delta(self.parent, plan.delta)
             self._improve(row)
         while left := [index for index in missing if index not in self.assembly.held]:
-            if not self._poured(left, row):
+            if not self._poured(left, self._add, lambda: self._improve(row)):
                 self._add(left[0], self._fetched(head.chunks[left[0]]))
                 self._improve(row)
         self._improve(row, last=True)
 
-    def _poured(self, left: Sequence[int], wanted: CutRow) -> bool:
+    def _poured(self, left: Sequence[int], keep: Callable[[int, bytes], None], then: Callable[[], None]) -> bool:
         """Fetch chunks in one answer, each kept when it is whole; return whether any came.
 
         What comes together makes one better model. After an answer that breaks off the next chunk is asked for by
         itself, of any server; after one with a wrong chunk, which is left out, all that are missing are.
+
+        Args:
+            left: ascending places of chunks, those of deltas behind the head's own.
+            keep: gets the place and the bytes of each that is right.
+            then: is called after each part of the answer.
         """
         head, most_bytes = self.assembly.opened.head, math.inf
+        every = rows_of(head)
         if self.tiers.limit_bytes is not None:
             most_bytes = self.tiers.limit_bytes - self.tiers.received_bytes - EXCHANGE_BYTES
-        places = first_batch(left, head.chunks, most_bytes)
+        places = first_batch(left, every, most_bytes)
         if not self._pours or len(places) < 2:
             return False
-        rows, before = [head.chunks[place] for place in places], self.chunks
+        rows, before = [every[place] for place in places], self.chunks
         splitter = Splitter([row.bytes for row in rows])
 
         def take(part: bytes) -> str | None:
@@ -111,8 +117,8 @@ class Download:
                     wrong = said
                     continue
                 self.chunks += 1
-                self._add(places[number], data)
-            self._improve(wanted)
+                keep(places[number], data)
+            then()
             return wrong
 
         expected_bytes = sum(row.bytes for row in rows)
@@ -125,20 +131,31 @@ class Download:
 
         These may be more bytes than were planned. They are counted as all others and end where the data budget does.
         """
-        data = []
         try:
-            for chunk in self.assembly.opened.head.deltas[number].chunks:
-                held = self.folder.chunk(chunk.sha256)
-                if held is None:
-                    held = self._fetched(chunk)
-                    self.folder.keep_chunk(chunk.sha256, held)
-                data.append(held)
+            data = self._delta_chunks(number)
             before = self.assembly.held
             self.assembly.add_delta(number, parent, data)
         except ChunkError as error:
             self.tell("corrupt", text=f"the delta does not fit, plain chunks are fetched instead: {error}")
             return
         keep_contents(self.folder, self.assembly, sorted(self.assembly.held - before))
+
+    def _delta_chunks(self, number: int) -> list[bytes]:
+        """Return the chunks of a delta, those that are missing fetched and kept."""
+        head = self.assembly.opened.head
+        rows = rows_of(head)
+        first = len(head.chunks) + sum(len(delta.chunks) for delta in head.deltas[:number])
+        places = range(first, first + len(head.deltas[number].chunks))
+        found = {place: self.folder.chunk(rows[place].sha256) for place in places}
+
+        def keep(place: int, data: bytes) -> None:
+            self.folder.keep_chunk(rows[place].sha256, data)
+            found[place] = data
+
+        while left := [place for place, data in found.items() if data is None]:
+            if not self._poured(left, keep, lambda: None):
+                keep(left[0], self._fetched(rows[left[0]]))
+        return [data for data in found.values() if data is not None]
 
     def _add(self, index: int, data: bytes) -> None:
         """Keep a chunk that was verified, and decode it."""
