@@ -172,7 +172,9 @@ def test_replayed_stamp(seen: TrustState) -> None:
 
 
 def test_rolled_back_version(seen: TrustState) -> None:
-    with pytest.raises(HeadError, match="version 5 or later of 'm' is required, got the rolled back 4"):
+    with pytest.raises(
+        HeadError, match="version 5 or later of 'm' is required, since that is known here, got the older v"
+    ):
         accept_stamp(seen, stamp(4, issued_s=NOW + 1), name="m", now_s=NOW)
 
 

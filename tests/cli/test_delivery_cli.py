@@ -107,6 +107,12 @@ def test_publishing_says_how_long_it_trained_and_when_that_was_too_short(
         (["publish", "{lib}", "site 8"], "an entry must be one of site 7, got 'site 8'"),
         (["publish", "{lib}", "site 7", "--key", "nowhere"], "a key file that can be read is required"),
         (["publish", "{lib}", "site 7", "--days", "0"], "days until a head expires must be > 0"),
+        (
+            ["publish", "{lib}", "site 7", "--days", "inf"],
+            "days until a head expires must be > 0 and <= 36500, got inf",
+        ),
+        (["publish", "{lib}", "x", "--images", "foo"], "images must be digits, cifar10, or a folder of CIFAR-100, got"),
+        (["publish", "{lib}", "x", "--images", "digits", "--days", "3000000"], "and <= 36500, got 3e+06"),
         (["publish", "{lib}", "site 7", "--threshold", "2"], "threshold"),
         (["serve", "{lib}/nothing"], "a library is required"),
         (["serve", "{lib}", "--host", "192.0.2.1"], "--require-tokens"),
@@ -151,7 +157,7 @@ def test_images_need_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for more, text in (
         (["--fresh"], "--images without --fresh is required, got both"),
         (["--table", "x.csv"], "--images without --table is required, got both"),
-        (["--images", str(tmp_path / "none")], "train.bin is required: No such file or directory"),
+        (["--images", str(tmp_path)], "train.bin is required: No such file or directory"),
     ):
         assert main(["publish", library, "digits", "--images", "digits", *more]) == 2
         assert text in capsys.readouterr().err

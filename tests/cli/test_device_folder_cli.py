@@ -61,7 +61,9 @@ def test_check_has_a_line_for_each_fault(folder: Path, capsys: pytest.CaptureFix
     chunk.write_bytes(b"no")
     assert main(["device", "check", str(folder)]) == 2
     said = capsys.readouterr()
-    assert said.out.splitlines()[0] == f"the chunk {chunk.name[:16]}... is damaged"
+    counts, fault = said.out.splitlines()
+    assert counts.startswith("whole: heads 2, ")
+    assert fault == f"the chunk {chunk.name[:16]}... is damaged"  # the error follows it
     assert said.err == f"netgraft: error: a whole folder is required, got {folder} with 1 fault(s)\n"
     assert main(["device", "check", str(folder), "--json"]) == 2
     found = json.loads(capsys.readouterr().out)

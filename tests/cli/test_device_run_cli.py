@@ -162,7 +162,8 @@ def test_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert main(words) == 2
     said = capsys.readouterr().err
     assert f"a free port is required, got {port}: Address already in use" in said
-    assert "started" not in said  # nothing is asked of a server before
+    assert said.count("\n") == 1  # nothing is said, asked of a server or made before
+    assert not (tmp_path / "out").exists()
 
 
 def test_second_device_on_one_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

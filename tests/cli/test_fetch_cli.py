@@ -14,6 +14,8 @@ from netgraft.cli import main
 from netgraft.delivery.tiers import Retries
 from netgraft.delivery.trust import SigningKey
 
+NOBODY = "http://127.0.0.1:9"
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -67,7 +69,10 @@ def test_named_key_is_the_only_one_that_counts(
     assert main([*words, "--trust", str(tmp_path / "right.pub")]) == 0
     assert "pinned" not in capsys.readouterr().err
     assert main([*words, "--trust", str(tmp_path / "right")]) == 2
-    assert "a PEM file with an Ed25519 public key is required" in capsys.readouterr().err
+    right = tmp_path / "right"
+    said = capsys.readouterr().err
+    text = "a PEM file with an Ed25519 public key is required, got something else"
+    assert f"{text}, in {right}; its public half is in {right}.pub" in said
 
 
 def test_server_that_is_not_there_is_told_and_a_further_one_is_asked(
@@ -103,6 +108,27 @@ def test_wrong_words_exit_2(
     asked = [server.url if word == "URL" else word for word in words]
     assert main(["fetch", *asked, "--out", str(tmp_path / "out")]) == 2
     assert text in capsys.readouterr().err.splitlines()[-1]
+    assert (tmp_path / "out").exists() == (words == ["URL", "energie"])  # what is wrong here is seen before
+
+
+@pytest.mark.parametrize("words", [["ftp://x", "energy"], [NOBODY, "energy", "--trust", "absent.pub"]])
+def test_device_run_sees_wrong_words_before_it_makes_a_folder(words: list[str], tmp_path: Path) -> None:
+    assert main(["device", "run", *words, "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_older_version_than_the_known_one_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--out", str(tmp_path / "out")]
+    for version in (1, 2):
+        (tmp_path / str(version)).mkdir()
+    with serving(tmp_path / "2", 2) as server:
+        assert main(["fetch", server.url, "energy", *words]) == 0
+    capsys.readouterr()
+    with serving(tmp_path / "1", 1) as server:
+        assert main(["fetch", server.url, "energy", *words]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2] == f"version 2 goes on answering from {tmp_path / 'out'}"
+    assert "version 2 or later of 'energy' is required, since that is known here, got the older version 1" in said[-1]
 
 
 def test_situation_that_nothing_fits_says_what_is_closest(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,15 @@ from netgraft.cli import main
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.published import Published
 from netgraft.delivery.shelf import Shelf
-from netgraft.delivery.trust import SigningKey, newest_trust, read_chain
+from netgraft.delivery.trust import (
+    SigningKey,
+    TrustDocument,
+    extend_chain,
+    newest_trust,
+    read_chain,
+    sign_trust,
+    trust_chain,
+)
 from netgraft.errors import NetgraftError, TrustError
 from netgraft.library import Library
 from netgraft.lifecycle.rotation import rotate
@@ -73,7 +81,7 @@ def test_devices_follow_to_a_new_key_and_new_ones_are_given_it(site: Site, capsy
     assert "signed again: energy version 1" in said.err
     assert "publisher.key does not count as publisher any more: publish with --key from now on" in said.err
     assert said.out.splitlines()[0].startswith("trust version 2, until ")
-    assert f"publisher  1 of  {SECOND.id}" in said.out.splitlines()
+    assert f"publisher  1 of {SECOND.id}" in said.out.splitlines()
     with running(site.server_settings) as site.server:  # one that runs sees it within a second, a new one at once
         assert site.fetch("before", "--trust", old) == 0
         state = json.loads((site.folder / "before" / "state.json").read_bytes())
@@ -103,7 +111,9 @@ def test_running_server_goes_on_with_the_new_keys(site: Site) -> None:
     unpack_head(after.data, lambda message, signatures: document.check("publisher", message, signatures))
 
 
-def test_version_by_the_new_key_is_taken_and_one_by_the_old_is_not(site: Site) -> None:
+def test_version_by_the_new_key_is_taken_and_one_by_the_old_is_not(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert site.fetch("device") == 0
     rotate(
         Library(site.library),
@@ -114,6 +124,7 @@ def test_version_by_the_new_key_is_taken_and_one_by_the_old_is_not(site: Site) -
     site.published.add(today(2).pack([KEY]), today(2).chunks)
     with running(site.server_settings) as site.server:
         assert site.fetch("device") == 2
+    assert ", got 0 of 1 signature(s), on the head of version 2 of 'energy'" in capsys.readouterr().err
     site.published.sign_again(today(2).pack([SECOND]))
     with running(site.server_settings) as site.server:
         assert site.fetch("device") == 0
@@ -123,7 +134,9 @@ def test_version_by_the_new_key_is_taken_and_one_by_the_old_is_not(site: Site) -
 def test_threshold_of_two_keys(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["key", "rotate", site.library, *site.words("second"), *site.words("third"), "--threshold", "2"]
     assert main([*words, *site.words("first", secret=True)]) == 2
-    assert "2 valid signature(s) of the root role are required, got 1" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 valid signature(s) of the root role are required, got 1" in said
+    assert f"by the root keys of trust version 2: {KEY.id[:16]}..., {SECOND.id[:16]}..., {THIRD.id[:16]}..." in said
     signed = [*site.words("first", secret=True), *site.words("third", secret=True), "--json"]
     assert main([*words, *signed]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -137,7 +150,7 @@ def test_keys_are_renewed_and_listed(site: Site, capsys: pytest.CaptureFixture[s
     assert main(["key", "list", site.library, "--json"]) == 0
     before = json.loads(capsys.readouterr().out)
     assert main(["key", "rotate", site.library, "--days", "100"]) == 0  # signed by the library's own key
-    capsys.readouterr()
+    assert "the keys are those of before; they count until 20" in capsys.readouterr().err
     assert main(["key", "list", site.library, "--json"]) == 0
     after = json.loads(capsys.readouterr().out)
     assert (before["version"], after["version"]) == (1, 2)
@@ -165,10 +178,17 @@ def test_online_key_is_replaced_alone(site: Site, capsys: pytest.CaptureFixture[
         (["--add", "FOLDER/first.pub"], "a key that is new to root and publisher is required, got "),
         (["--add", "FOLDER/first"], "a PEM file with an Ed25519 public key is required"),
         (["--role", "boss"], "a role must be one of online, publisher, root, got 'boss'"),
-        (["--days", "0"], "days until the trust document expires must be > 0, got 0"),
+        (["--days", "0"], "days until the trust document expires must be > 0 and <= 36500, got 0"),
         (["--threshold", "2"], "the threshold of the root role must be 1 to 1, got 2"),
         (["--add", "FOLDER/second.pub", "--remove", KEY.id], "1 valid signature(s) of the root role are required"),
-        (["--key", "FOLDER/third"], "got 0 of 1 signature(s), by the root keys of trust version 1"),
+        (["--key", "FOLDER/third"], "that a known root key signed is required, got 1 that"),
+        (
+            ["--key", "FOLDER/third", "--trust", "FOLDER/first.pub"],
+            "got 0 of 1 signature(s), by the root keys of trust",
+        ),
+        (["--days", "inf"], "days until the trust document expires must be > 0 and <= 36500, got inf"),
+        (["--days", "nan"], "got nan"),
+        (["--days", "3000000"], "got 3e+06"),
         (["--remove", KEY.id], "the root role must have keys of the document"),
     ],
 )
@@ -191,7 +211,10 @@ def test_older_version_is_signed_again_only_when_it_is_the_newest(site: Site) ->
     rotated = rotate(library, add=[site.folder / "second.pub"], remove=[KEY.id], keys=both)
     assert rotated.signed_again == (("energy", 2),)
     site.published.retract("energy", 2)
-    assert rotate(library, keys=[site.folder / "second"]).signed_again == (("energy", 1),)
+    (left,) = rotate(library, keys=[site.folder / "second"]).left  # nobody whom this key knows vouches for the first
+    assert left[1].startswith("a head that publishers of trust version 2 to 3 signed is required, got none; --trust")
+    renewed = rotate(library, keys=[site.folder / "second"], trust=site.folder / "first.pub")
+    assert renewed.signed_again == (("energy", 1),)
     assert rotate(library, keys=[site.folder / "second"]).signed_again == ()
 
 
@@ -207,6 +230,88 @@ def test_publisher_that_cannot_sign_again_changes_nothing(site: Site) -> None:
         )
     assert (site.published.trust(), site.published.head("energy")) == (before, head)
     unpack_head(head, lambda message, signatures: newest_trust(before).check("publisher", message, signatures))
+
+
+def test_chain_that_somebody_without_a_key_put_in_its_place_is_refused(site: Site) -> None:
+    roots = [KEY.public, THIRD.public]
+    forged = TrustDocument.of(1, 2**40, root=roots, publisher=roots, online=[ONLINE.public])
+    put_aside(site, trust_chain([sign_trust(forged, [THIRD])]))
+    with pytest.raises(TrustError, match="a published trust document that a known root key signed is required, got 1"):
+        rotate(Library(site.library), keys=[site.folder / "first"])
+    assert len(read_chain(site.published.trust())) == 1
+
+
+def test_document_of_the_chain_that_no_root_key_signed_is_refused(site: Site) -> None:
+    first, roots = read_chain(site.published.trust())[0][0], [KEY.public, THIRD.public]
+    forged = TrustDocument.of(2, 2**40, root=roots, publisher=roots, online=[ONLINE.public])
+    put_aside(site, trust_chain([first, sign_trust(forged, [THIRD])]))
+    with pytest.raises(TrustError, match=r"got 0 of 1 signature\(s\), by the root keys of trust version 1"):
+        rotate(Library(site.library), keys=[site.folder / "first"])
+    assert len(read_chain(site.published.trust())) == 2
+
+
+def put_aside(site: Site, chain: bytes) -> None:
+    """Write a chain in the place of the published one, as somebody can who has no key but may write."""
+    (site.folder / "models" / "published" / "trust.json").write_bytes(chain)
+
+
+def test_head_that_no_publisher_signed_is_left(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = today(2).pack([THIRD])
+    site.published.add(forged, today(2).chunks)
+    words = ["key", "rotate", site.library, *site.words("second"), "--remove", KEY.id]
+    assert main([*words, *site.words("first", secret=True), *site.words("second", secret=True)]) == 0
+    said = capsys.readouterr().err
+    assert "not signed again, publish a version of it: energy: a head that publishers of trust version 1 to 2" in said
+    assert site.published.head("energy") == forged
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (lambda head, _: head.unlink(), "its file is missing"),
+        (lambda head, _: head.write_bytes(b"damaged"), "head"),
+        (lambda head, _: (head.unlink(), head.mkdir()), "a place for models that can be used is required"),
+        (lambda head, older: head.write_bytes(older), "the head of version 2 of 'energy' is required, got version 1"),
+    ],
+)
+def test_head_that_cannot_be_read_keeps_no_other_from_it(
+    site: Site, harm: Callable[[Path, bytes], object], why: str
+) -> None:
+    older = site.published.head("energy")
+    site.published.add(today(2).pack([KEY]), today(2).chunks)
+    other = today(1)
+    other = replace(other, head=replace(other.head, name="other"))
+    site.published.add(other.pack([KEY]), other.chunks)
+    (site.folder / "models" / "published" / "names" / "stray").write_bytes(b"no folder")
+    heads = site.folder / "models" / "published" / "heads"
+    harm(heads / site.published.latest("energy")[1], older)
+    rotated = rotate(
+        Library(site.library),
+        add=[site.folder / "second.pub"],
+        remove=[KEY.id],
+        keys=[site.folder / "first", site.folder / "second"],
+    )
+    assert rotated.signed_again == (("other", 1),)
+    ((name, text),) = rotated.left
+    assert name == "energy"
+    assert why in text
+
+
+def test_own_key_that_stays_beside_an_added_one_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "rotate", site.library, *site.words("second")]) == 0
+    said = capsys.readouterr().err
+    assert "publisher.key still counts as root and publisher beside the added key: to withdraw it, add a" in said
+    assert main(["key", "rotate", site.library, "--days", "9"]) == 0
+    assert "still counts" not in capsys.readouterr().err
+
+
+def test_day_that_no_calendar_has_is_shown(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    old = newest_trust(site.published.trust())
+    far = replace(old, version=2, expires_s=2**52)
+    site.published.put_trust(extend_chain(site.published.trust(), far, [KEY]))
+    assert main(["key", "list", site.library]) == 0
+    assert capsys.readouterr().out.startswith("trust version 2, until 4.5e+15 s after 1970")
+    assert main(["key", "rotate", site.library, "--days", "9"]) == 0
 
 
 def test_library_that_published_nothing_has_no_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -93,7 +94,7 @@ class Servers:
         """Return the stamp of the newest version."""
         return sign_stamp(Stamp(name, self.newest, self.stamps[self.newest], self.now_s, self.now_s + 3600), [ONLINE])
 
-    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None, most_s: float = math.inf) -> Reply:
         """Return what came of a question."""
         parts = urlsplit(url)
         self.asked.append(url)

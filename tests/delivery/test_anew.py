@@ -12,6 +12,7 @@ from netgraft.delivery.chain import Triple
 from netgraft.delivery.chunk import MOST_BYTES, decode_chunk
 from netgraft.delivery.coverage import cover, cut_regions
 from netgraft.delivery.planes import Cells
+from netgraft.errors import ModelError
 from netgraft.runtime.grid import dequantise, fit_grid, quantise
 
 
@@ -47,3 +48,13 @@ def test_no_chunk_is_too_large() -> None:
     known = Cells([len(region.indices) for region in shape.regions], 12)
     assert all(decode_chunk(row, data, known) for row, data in made)
     assert set(known.lowest.values()) == {0}
+
+
+@pytest.mark.parametrize("cut", [Triple(1, 0, 13), Triple(1, 0, 0), Triple(3, 0, 1), Triple(0, 0, 1), Triple(1, 2, 1)])
+def test_cut_that_there_is_not_is_refused(cut: Triple) -> None:
+    shape = example_shape(widths=((4, 4), (8, 8)), triangular=False)
+    tensors = example_tensors(shape)
+    grid = fit_grid([tensors[name] for name in shape.coded], 12)
+    text = "a cut of depth 1 to 2, shell 0 to 1 and 1 to 12 planes is required, got "
+    with pytest.raises(ModelError, match=text + f"{cut.depth}, {cut.shell} and {cut.planes}"):
+        list(cut_anew(shape, tensors, cut, grid))

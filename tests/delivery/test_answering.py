@@ -39,11 +39,11 @@ def served(answers: Engine) -> Iterator[AnswerServer]:
 
 
 def asked(
-    server: AnswerServer, method: str, body: str | None = None, **headers: str
+    server: AnswerServer, method: str, body: str | None = None, path: str = "/", **headers: str
 ) -> tuple[int, list[dict[str, object]]]:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     try:
-        connection.request(method, "/", body, headers)
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         return response.status, [json.loads(line) for line in response.read().splitlines()]
     finally:
@@ -52,12 +52,13 @@ def asked(
 
 def test_every_line_is_answered_and_a_bad_one_stops_nothing() -> None:
     written: list[str] = []
-    lines = [json.dumps(ROW), "\n", "nonsense", json.dumps(ROW)]
+    lines = [json.dumps(ROW), "\n", "nonsense\n", json.dumps(ROW)]
     assert answer_lines(engine(), lines, written.append) == 3
     first, bad, last = map(json.loads, written)
     assert first == last
     assert first["version"] == 1
     assert list(bad) == ["error"]
+    assert bad["error"].endswith("'nonsense'")
 
 
 def test_answers_over_http() -> None:
@@ -87,6 +88,20 @@ def test_requests_that_cannot_be_answered(body: str, headers: dict[str, str], st
         assert found == status
         assert text in str(answers[0]["error"])
         assert asked(server, "POST", json.dumps(ROW))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/x?y=1", 404, "the path / is required, got '/x'"),
+        ("POST", "/x", 404, "the path / is required, got '/x'"),
+        ("PUT", "/", 501, "a GET or POST request of HTTP is required, got: Unsupported method ('PUT')"),
+    ],
+)
+def test_other_paths_and_methods_are_refused_in_json(method: str, path: str, status: int, text: str) -> None:
+    with served(engine()) as server:
+        assert asked(server, method, path=path) == (status, [{"error": text}])
+        assert asked(server, "GET", path="/?look")[0] == 200
 
 
 def test_before_the_first_model_nothing_can_be_answered() -> None:

@@ -482,6 +482,28 @@ def test_situation_that_nothing_fits_installs_nothing(tmp_path: Path) -> None:
         assert made.told()[-1] == "failed"
 
 
+def test_update_that_had_to_be_small_beside_the_old_model_grows_once_that_is_gone(tmp_path: Path) -> None:
+    servers, limit = published(1), 28_000
+    memory = {row.id: row.memory_bytes for row in energy(2).head.cuts}
+    assert 2 * memory[BEST] > limit >= memory[BEST] + memory["d2s0p4"]
+    situation = Situation(memory_bytes=limit)
+    with device(tmp_path / "d", servers, engine=Engine(memory_bytes=limit), situation=situation) as made:
+        made.client().fetch()
+        assert installed(made) == (1, BEST)
+        servers.publish(energy(2))
+        fetched = made.client().fetch()
+        assert installed(made) == (2, BEST)
+        assert (fetched.version, fetched.cut, fetched.decision) == (2, BEST, "device")
+        cuts = [event.cut for event in made.events if event.version == 2 and event.kind in ("usable", "improved")]
+        assert cuts[0] == "d2s0p4"  # the best that fits beside
+        assert made.engine is not None
+        assert made.engine.live is not None
+        assert (made.engine.live.version, made.engine.live.cut) == (2, BEST)
+        servers.asked.clear()
+        made.client().fetch()
+        assert not servers.fetched()
+
+
 def test_engine_with_room_for_one_slot_and_a_half_is_not_overfilled(tmp_path: Path) -> None:
     servers = published(1)
     memory = {row.id: row.memory_bytes for row in energy(1).head.cuts}
@@ -860,6 +882,41 @@ def test_tolerant_chunk_with_wrong_bits_is_taken_and_kept(tmp_path: Path) -> Non
         servers.faults.clear()
         made.client().fetch()
         assert servers.fetched() == tolerant[-1:]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_tolerant_chunk_with_too_many_wrong_bits_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    from netgraft.delivery import assembly
+    from netgraft.delivery.build import Recipe
+
+    monkeypatch.setattr(assembly, "_DAMAGED_TOLERANCE", 1e-9)  # one bit is too many
+    shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))
+    built = example_built(shape, example_tensors(shape), recipe=Recipe(exact_planes=4, target_bytes=700))
+    servers = Servers(at_once=at_once)
+    servers.publish(built)
+    best = max(built.head.cuts, key=lambda row: row.accuracy).id
+    garbage = next(row.sha256 for row in built.head.chunks[1:] if row.protection == "tolerant")
+    whole = servers.chunks[garbage]
+    servers.chunks[garbage] = bytes(255 - byte for byte in whole)
+    with device(tmp_path / "d", servers, engine=Engine()) as made:
+        with pytest.raises(ChunkError, match="corrupt from http://edge: the SHA-256"):
+            made.client(tolerant=True).fetch()
+        assert "chunks have too many wrong bits and are fetched again: the canary of cut" in " ".join(
+            event.text for event in made.events if event.kind == "corrupt"
+        )
+        assert not (tmp_path / "d" / "chunks" / garbage).exists()
+        servers.chunks[garbage] = whole
+        servers.asked.clear()
+        assert made.client(tolerant=True).fetch().cut == best
+    path = tmp_path / "d" / "chunks" / garbage
+    path.write_bytes(bytes(255 - byte for byte in whole))  # as the next start finds it
+    for slot in (tmp_path / "d" / "model").iterdir():
+        slot.write_bytes(b"")
+    with device(tmp_path / "d", servers, engine=Engine()) as made:
+        assert made.client(tolerant=True).fetch().cut == best
+        assert path.read_bytes() == whole
 
 
 def test_wrong_chunks_are_told_apart() -> None:

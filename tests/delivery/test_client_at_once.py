@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from delivery_examples import KEY, NOW
+from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors
 from device_fakes import (
     CENTRAL,
     EDGE,
@@ -28,9 +30,11 @@ from device_fakes import (
 )
 
 from netgraft.delivery import delta
+from netgraft.delivery.build import Recipe
 from netgraft.delivery.engine import Engine
+from netgraft.delivery.events import Event
 from netgraft.delivery.opening import Opening, pack_opening, unpack_opening
-from netgraft.delivery.restoring import refuse_active, restore
+from netgraft.delivery.restoring import refuse_active, reopened, restore
 from netgraft.delivery.situation import Situation
 from netgraft.delivery.store import DeviceFolder
 from netgraft.delivery.transport import Reply
@@ -316,6 +320,47 @@ def test_answer_that_breaks_off_goes_on_where_it_was(tmp_path: Path, cut: int) -
         assert sorted(taken) == sorted(row.sha256 for row in rows[whole:])
 
 
+def test_server_that_breaks_off_is_left_for_the_next(tmp_path: Path) -> None:
+    servers = quick(1, part_bytes=50)
+    rows = energy(1).head.chunks[1:]
+    whole = rows[0].bytes
+    servers.faults.append(at("/chunks", lambda body: Reply(body[:whole], OVERHEAD, "short", "cut off"), server=EDGE))
+    with device(tmp_path / "d", servers) as made:
+        made.client(urls=[EDGE, CENTRAL]).fetch()
+        assert active(made) == (1, BEST)
+        assert asked(servers) == ["opening", "chunks", rows[1].sha256, "chunks"]
+        assert [url.split("/v1")[0].split("/c/")[0] for url in servers.asked] == [EDGE, EDGE, CENTRAL, CENTRAL]
+
+
+def test_after_an_answer_that_breaks_off_one_chunk_is_asked_for_by_itself(tmp_path: Path) -> None:
+    servers = quick(1, part_bytes=50)
+    rows = energy(1).head.chunks[1:]
+    whole = rows[0].bytes
+    servers.faults.append(at("/chunks", lambda body: Reply(body[:whole], OVERHEAD, "short", "cut off")))
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+        assert active(made) == (1, BEST)
+        assert asked(servers)[1:5] == ["chunks", rows[1].sha256, "chunks", rows[3].sha256]
+
+
+def test_tolerant_chunk_behind_a_wrong_one_is_not_taken_with_wrong_bits(tmp_path: Path) -> None:
+    shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))
+    built = example_built(shape, example_tensors(shape), recipe=Recipe(exact_planes=4, target_bytes=700))
+    servers = quick(part_bytes=10**6)
+    servers.publish(built)
+    rows = built.head.chunks[1:]
+    assert (rows[0].protection, rows[-1].protection) == ("exact", "tolerant")
+
+    def spoil(body: bytes) -> Reply:
+        return Reply(bytes([body[0] ^ 1]) + body[1:-1] + bytes([body[-1] ^ 1]), OVERHEAD + len(body))
+
+    servers.faults.append(at("/chunks", spoil))
+    with device(tmp_path / "d", servers) as made:
+        made.client(tolerant=True).fetch()
+        assert "damaged" not in made.told()
+        assert servers.fetched() == [rows[0].sha256, rows[-1].sha256]
+
+
 @pytest.mark.parametrize("fault", ["missing", "denied", "large", "busy", "timeout", "refused", "fault"])
 def test_server_that_does_not_give_several_gives_each(tmp_path: Path, fault: str) -> None:
     servers = quick(1)
@@ -431,7 +476,7 @@ def test_no_server_at_all_is_told_as_before(tmp_path: Path) -> None:
     [
         (lambda s: setattr(s, "chain", chain_of(SigningKey(b"z" * 32))), TrustError, "trust"),
         (lambda s: setattr(s, "now_s", s.now_s - 100), HeadError, "a replay of"),
-        (lambda s: setattr(s, "newest", 1), HeadError, "the rolled back 1"),
+        (lambda s: setattr(s, "newest", 1), HeadError, "the older version 1"),
     ],
     ids=["forged", "replayed", "rolled back"],
 )  # fmt: skip
@@ -463,6 +508,47 @@ def test_key_that_was_withdrawn_stays_so_when_the_rest_of_the_opening_does_not_c
         made.client().fetch()
     with device(tmp_path / "d", servers) as made:
         assert made.folder.state.trust.trust == document
+
+
+def test_time_of_a_stamp_counts_when_the_head_of_the_opening_does_not(tmp_path: Path) -> None:
+    servers = quick(1)
+    servers.faults.append(
+        lambda server, path, body: (
+            changed(head=b"none")(body) if path.endswith("/opening") else Reply(b"", 0, "refused", "no")
+        )
+    )
+    with device(tmp_path / "d", servers) as made, pytest.raises(LinkError):
+        made.client().fetch()
+    with device(tmp_path / "d", servers) as made:
+        assert made.folder.state.trust.seen["energy"].issued_s == servers.now_s
+
+
+def test_only_heads_and_chunks_may_take_long(tmp_path: Path) -> None:
+    servers, most_s = quick(1), dict[str, float]()
+    ask = servers.ask
+
+    def timed(url: str, **more: Any) -> Reply:
+        reply = ask(url, **more)
+        most_s[asked(servers)[-1]] = more.get("most_s", math.inf)
+        return reply
+
+    servers.ask = timed  # type: ignore[method-assign]
+    servers.faults.append(at("/opening", lambda body: Reply(b"", OVERHEAD, "timeout", "slow")))
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+    assert most_s == {"opening": 300, "trust": 300, "stamp": 300, "head": math.inf, "chunks": math.inf}
+
+
+def test_device_killed_right_after_an_install_has_the_head_of_what_answers(tmp_path: Path) -> None:
+    def dying(event: Event) -> None:
+        if event.kind == "usable":
+            raise Killed
+
+    with device(tmp_path / "d", quick(1)) as made, suppress(Killed):
+        made.client(report=dying).fetch()
+    with device(tmp_path / "d", quick(1)) as made:
+        assert made.folder.state.active is not None
+        assert reopened(made.folder, made.folder.state.active.head) is not None
 
 
 def test_version_that_was_rolled_back_from_is_not_opened(tmp_path: Path) -> None:

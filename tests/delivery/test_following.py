@@ -6,6 +6,7 @@ from device_fakes import Device, Servers, device, energy, on_chunks, published
 
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.following import follow
+from netgraft.delivery.restoring import refuse_active
 from netgraft.delivery.situation import Situation
 from netgraft.delivery.transport import Reply
 from netgraft.errors import NetgraftError
@@ -86,3 +87,20 @@ def test_fetch_that_failed_is_begun_again_without_asking_whether(tmp_path: Path)
         assert len(told) == 1
         assert made.told().count("started") == 2
         assert made.told()[-1] == "done"
+
+
+def test_device_with_nothing_but_a_refused_version_waits_for_a_later_one(tmp_path: Path) -> None:
+    servers = published(1)
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+        servers.publish(energy(2))
+        made.client().fetch()
+        refuse_active(made.folder)
+        active = made.folder.state.active
+        assert active is not None
+    for path in [*(tmp_path / "d").glob("model/*.safetensors"), tmp_path / "d" / "heads" / active.head]:
+        path.write_bytes(b"")
+    with device(tmp_path / "d", servers, engine=Engine()) as made:
+        assert run(made, Waits(None, lambda: servers.publish(energy(3)), None)) == (None, [])
+        assert made.engine is not None
+        assert made.engine.current().version == 3

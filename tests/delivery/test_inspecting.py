@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from delivery_examples import KEY, NOW
+from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors
 from device_fakes import ONLINE, ROOT, device, energy, published
 
+from netgraft.delivery.build import Recipe
 from netgraft.delivery.inspecting import inspect, status_of
 from netgraft.delivery.store import device_folder
 from netgraft.delivery.trust import SigningKey, TrustDocument
@@ -142,3 +143,20 @@ def test_two_damaged_states_are_an_error(folder: Path) -> None:
     for call in (status_of, inspect):
         with pytest.raises(StorageError, match=r"must be a device's state \(format 1 is required, got None\)"):
             call(folder)
+
+
+def test_tolerant_chunk_may_have_wrong_bits_but_not_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))
+    built = example_built(shape, example_tensors(shape), recipe=Recipe(exact_planes=4, target_bytes=700))
+    servers = published()
+    servers.publish(built)
+    with device(tmp_path / "d", servers) as made:
+        made.client().fetch()
+    name = next(row.sha256 for row in built.head.chunks[1:] if row.protection == "tolerant")
+    path = tmp_path / "d" / "chunks" / name
+    data = path.read_bytes()
+    path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    assert inspect(tmp_path / "d").faults == ()
+    path.write_bytes(data[:-1])
+    assert inspect(tmp_path / "d").faults == (f"the chunk {name[:16]}... is damaged",)

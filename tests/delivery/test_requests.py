@@ -33,6 +33,7 @@ from netgraft.delivery.trust import (
 from netgraft.errors import BudgetError, ChunkError, SituationError, StorageError, TrustError
 
 ONLINE = SigningKey(b"o" * 32)
+LATER_S = 1e11  # long after the files were written, whatever the clock of this machine says
 
 
 @cache
@@ -41,10 +42,14 @@ def built(version: int) -> Built:
     return first if version == 1 else example_built(shape, nudged(tensors, seed=version), version=version)
 
 
-def chain() -> bytes:
+def chain_start() -> bytes:
     public = KEY.public
     document = TrustDocument.of(1, NOW + 10**6, root=[public], publisher=[public], online=[ONLINE.public])
-    return trust_chain([sign_trust(document, [KEY])])
+    return sign_trust(document, [KEY])
+
+
+def chain() -> bytes:
+    return trust_chain([chain_start()])
 
 
 @pytest.fixture
@@ -87,19 +92,58 @@ def test_version_is_believed_for_longer_while_its_place_has_not_changed(shelf: S
 def test_opening_comes_from_memory_where_all_of_it_is_there(shelf: Shelf) -> None:
     stamps = Stamps(lambda: ONLINE)
     assert requests.opening_at_hand(shelf, stamps, "energy", None, now_s=10.0) is None
-    made = requests.opening(shelf, stamps, "energy", now_s=10.0)
-    found = requests.opening_at_hand(shelf, stamps, "energy", None, now_s=10.5)
-    assert found == made
-    assert unpack_opening(made.body).head == built(1).pack([KEY])
-    held = shelf.open("energy", None, 10.5).sha256
-    assert unpack_opening(requests.opening(shelf, stamps, "energy", now_s=10.5, held=held).body).head == b""
+    made = requests.opening(shelf.open("energy", None, 10.0), shelf, stamps, "energy", now_s=10.0)
+    at_hand = requests.opening_at_hand(shelf, stamps, "energy", None, now_s=10.5)
+    assert at_hand is not None
+    assert at_hand() == made
+    assert unpack_opening(made.body + made.shared).head == built(1).pack([KEY])
+    shown = shelf.open("energy", None, 10.5)
+    assert at_hand().shared is made.shared is shown.data  # one in memory, however many ask
+    held = requests.opening(shown, shelf, stamps, "energy", now_s=10.5, held=shown.sha256)
+    assert (unpack_opening(held.body).head, held.shared) == (b"", b"")
 
     def no_key() -> SigningKey:
         raise TrustError("no key")
 
-    assert requests.opening_at_hand(shelf, Stamps(no_key), "energy", None, now_s=10.5) is None
+    refused = requests.opening_at_hand(shelf, Stamps(no_key), "energy", None, now_s=10.5)
+    assert refused is not None
+    assert (refused().status, said(refused())) == (503, {"error": "no key"})
     with pytest.raises(TrustError, match="no key"):
-        requests.opening(shelf, Stamps(no_key), "energy", now_s=10.5)
+        requests.opening(shown, shelf, Stamps(no_key), "energy", now_s=10.5)
+
+
+def test_opening_at_hand_reads_nothing_when_it_is_made(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen in memory is what is answered, whatever changes in between."""
+    made = requests.opening(shelf.open("energy", None, 10.0), shelf, Stamps(lambda: ONLINE), "energy", now_s=10.5)
+    at_hand = requests.opening_at_hand(shelf, Stamps(lambda: ONLINE), "energy", None, now_s=10.5)
+    assert at_hand is not None
+    shelf.forget()
+    monkeypatch.setattr(Published, "_read", lambda _self, name: pytest.fail(f"{name} was read"))
+    assert at_hand().shared is made.shared
+
+
+def test_head_that_was_read_while_keys_were_replaced_is_not_kept(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two openings at once: the slow one has read the head of old keys when the fast one has seen the new keys."""
+    published, fresh, read = shelf.published, SigningKey(b"n" * 32), Published.head_of
+
+    def slowly(self: Published, sha256: str) -> bytes:
+        data = read(self, sha256)
+        monkeypatch.setattr(Published, "head_of", read)
+        published.sign_again(built(1).pack([fresh]))
+        public = [KEY.public, fresh.public]
+        document = TrustDocument.of(2, NOW + 10**6, root=[KEY.public], publisher=public, online=[ONLINE.public])
+        published.put_trust(trust_chain([chain_start(), sign_trust(document, [KEY])]))
+        assert shelf.open("energy", None, LATER_S).data == built(1).pack([fresh])
+        return data
+
+    shelf.open("energy", 1, 0.0)
+    shelf.forget()
+    shelf._heads.clear()  # as if others had been asked for since
+    monkeypatch.setattr(Published, "head_of", slowly)
+    assert shelf.open("energy", None, LATER_S).data == built(1).pack([fresh])
+    kept = shelf.peek("energy", None, LATER_S + 50)
+    assert kept is not None
+    assert (kept.data, shelf.trust()) == (built(1).pack([fresh]), published.trust())
 
 
 def test_heads_in_memory_are_bounded(shelf: Shelf) -> None:
@@ -111,26 +155,26 @@ def test_heads_in_memory_are_bounded(shelf: Shelf) -> None:
 
 
 def test_head_and_its_tag(shelf: Shelf) -> None:
-    answer = requests.head(shelf, "energy", None, now_s=0.0)
+    answer = requests.head(shelf.open("energy", None, 0.0))
     tag = dict(answer.headers)["ETag"]
     assert (answer.status, answer.body) == (200, built(1).pack([KEY]))
-    assert requests.head(shelf, "energy", 1, now_s=0.0, known=tag).status == 304
-    assert requests.head(shelf, "energy", 1, now_s=0.0, known="*").body == b""
-    assert requests.head(shelf, "energy", 1, now_s=0.0, known='"other"').status == 200
+    assert requests.head(shelf.open("energy", 1, 0.0), known=tag).status == 304
+    assert requests.head(shelf.open("energy", 1, 0.0), known="*").body == b""
+    assert requests.head(shelf.open("energy", 1, 0.0), known='"other"').status == 200
 
 
 def test_stamp_is_signed_by_the_online_key_and_given_again(shelf: Shelf) -> None:
     stamps = Stamps(lambda: ONLINE, lasting_s=60, fresh_s=5)
     state = accept_trust(TrustState(), chain(), now_s=NOW, pinned=KEY.public)
-    first = requests.stamp(shelf, stamps, "energy", now_s=NOW).body
+    first = requests.stamp(shelf.open("energy", None, NOW), stamps, "energy", now_s=NOW).body
     state, stamp = accept_stamp(state, first, name="energy", now_s=NOW)
     assert (stamp.version, stamp.issued_s, stamp.expires_s) == (1, NOW, NOW + 60)
-    assert requests.stamp(shelf, stamps, "energy", now_s=NOW + 4.9).body == first
-    later = requests.stamp(shelf, stamps, "energy", now_s=NOW + 5).body
+    assert requests.stamp(shelf.open("energy", None, NOW + 4.9), stamps, "energy", now_s=NOW + 4.9).body == first
+    later = requests.stamp(shelf.open("energy", None, NOW + 5), stamps, "energy", now_s=NOW + 5).body
     assert later != first
     state, _ = accept_stamp(state, later, name="energy", now_s=NOW + 5)
     shelf.published.add(built(2).pack([KEY]), built(2).chunks)
-    newest = requests.stamp(shelf, stamps, "energy", now_s=NOW + 6.5).body
+    newest = requests.stamp(shelf.open("energy", None, NOW + 6.5), stamps, "energy", now_s=NOW + 6.5).body
     assert accept_stamp(state, newest, name="energy", now_s=NOW + 6)[1].version == 2
 
 
@@ -138,7 +182,7 @@ def test_stamp_needs_a_key(shelf: Shelf) -> None:
     def no_key() -> SigningKey:
         raise TrustError("an online key is required")
 
-    answer = answered(lambda: requests.stamp(shelf, Stamps(no_key), "energy", now_s=0.0))
+    answer = answered(lambda: requests.stamp(shelf.open("energy", None, 0.0), Stamps(no_key), "energy", now_s=0.0))
     assert (answer.status, said(answer)) == (503, {"error": "an online key is required"})
 
 
@@ -151,24 +195,26 @@ def test_models_and_trust(shelf: Shelf) -> None:
 def test_plan_knows_what_is_held(shelf: Shelf) -> None:
     rows = built(1).head.chunks
     asked = PlanRequest({"memory_bytes": 10**6, "rate_bps": 1e6}, (), None)
-    plan = requests.plan(shelf, "energy", asked, now_s=0.0)
+    plan = requests.plan(shelf.open("energy", None, 0.0), asked)
     assert plan.decision == said(plan.answer)["decision"] == "device"
     every = (*(row.sha256 for row in rows), "0" * 64)
-    held = said(requests.plan(shelf, "energy", PlanRequest(asked.situation, every, 1), now_s=0.0).answer)
+    held = said(requests.plan(shelf.open("energy", None, 0.0), PlanRequest(asked.situation, every, 1)).answer)
     assert (held["download_bytes"], held["decision"]) == (0, "device")
     live = PlanRequest(asked.situation, every, 1, held["cut"])
-    assert requests.plan(shelf, "energy", live, now_s=0.0).decision == "stay"
+    assert requests.plan(shelf.open("energy", None, 0.0), live).decision == "stay"
 
 
 def test_head_brings_chunk_0_and_is_counted_once(shelf: Shelf) -> None:
     head, head_bytes = built(1).head, len(built(1).pack([KEY]))
-    plan = said(requests.plan(shelf, "energy", PlanRequest({}, (), None), now_s=0.0).answer)
+    plan = said(requests.plan(shelf.open("energy", None, 0.0), PlanRequest({}, (), None)).answer)
     row = next(row for row in head.cuts if row.id == plan["cut"])
     assert plan["chunks"] == [index for index in row.chunks if index]
     assert plan["download_bytes"] == sum(head.chunks[index].bytes for index in plan["chunks"])
     assert plan["wire_bytes"] == plan["download_bytes"] + head_bytes
     tight = {"storage_bytes": plan["download_bytes"] + head_bytes, "data_budget_bytes": plan["wire_bytes"]}
-    assert said(requests.plan(shelf, "energy", PlanRequest(tight, (), None), now_s=0.0).answer)["cut"] == plan["cut"]
+    assert (
+        said(requests.plan(shelf.open("energy", None, 0.0), PlanRequest(tight, (), None)).answer)["cut"] == plan["cut"]
+    )
 
 
 def test_cut_of_held_chunks_answers_only_when_the_device_says_so(shelf: Shelf) -> None:
@@ -178,10 +224,10 @@ def test_cut_of_held_chunks_answers_only_when_the_device_says_so(shelf: Shelf) -
     situation = {"data_budget_bytes": 0, "min_accuracy": first.accuracy + 0.01}
     asked = PlanRequest(situation, (head.chunks[0].sha256,), 1)
     with pytest.raises(BudgetError, match="a cut that fits the situation is required, got none"):
-        requests.plan(shelf, "energy", asked, now_s=0.0)
-    stays = said(requests.plan(shelf, "energy", replace(asked, live=first.id), now_s=0.0).answer)
+        requests.plan(shelf.open("energy", None, 0.0), asked)
+    stays = said(requests.plan(shelf.open("energy", None, 0.0), replace(asked, live=first.id)).answer)
     assert (stays["decision"], stays["cut"]) == ("stay", first.id)
-    answer = answered(lambda: requests.plan(shelf, "energy", replace(asked, live="d9s9p9"), now_s=0.0).answer)
+    answer = answered(lambda: requests.plan(shelf.open("energy", None, 0.0), replace(asked, live="d9s9p9")).answer)
     assert (answer.status, said(answer)["error"]) == (400, "the live cut must be one of the head's, got 'd9s9p9'")
 
 
@@ -290,3 +336,11 @@ def test_warm_shelf_answers_from_memory(shelf: Shelf) -> None:
     warm = shelf.peek("energy", None, NOW)
     assert warm is not None
     assert warm.data == shelf.published.head("energy")
+
+
+def test_warming_ends_when_nobody_will_ask(shelf: Shelf) -> None:
+    other = example_built(example("wide")[0], example("wide")[1], name="other")
+    shelf.published.add(other.pack([KEY]), other.chunks)
+    answers = iter([False, True])
+    shelf.warm(NOW, lambda: next(answers))
+    assert [shelf.peek(name, None, NOW) is not None for name in ("energy", "other")] == [True, False]

@@ -7,12 +7,15 @@ import os
 from pathlib import Path
 
 import pytest
-from device_fakes import Device, device, energy, published
+from delivery_examples import example_built, example_shape, example_tensors, nudged
+from device_fakes import Device, device, energy, flipped, on_chunks, published
 
+from netgraft.delivery.build import Built, Recipe
 from netgraft.delivery.device_state import DeviceState, Refused
 from netgraft.delivery.engine import Engine
 from netgraft.delivery.restoring import refuse_active, restore, roll_back, take_back
-from netgraft.errors import StorageError
+from netgraft.delivery.transport import Reply
+from netgraft.errors import LinkError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,54 @@ def test_later_version_is_installed_and_ends_it(tmp_path: Path) -> None:
         assert versions(made) == (1, 3, 3)
 
 
+def test_later_version_that_was_not_installed_ends_nothing(tmp_path: Path) -> None:
+    with device(tmp_path / "d", published(1)) as made:
+        updated(made)
+        refuse_active(made.folder)
+        made.servers.publish(energy(3))
+        made.servers.faults.append(on_chunks(lambda body: Reply(b"", 5, "refused", "no")))
+        with pytest.raises(LinkError):
+            made.client().fetch()
+        assert versions(made) == (1, 2, 2)
+        with pytest.raises(StorageError, match="a version before the active one is required to go back, got none"):
+            roll_back(made.folder)
+        made.servers.faults.clear()
+        assert made.client().fetch().version == 3
+        assert versions(made) == (3, 1, None)
+
+
+def test_version_is_refused_by_its_number_and_by_its_head() -> None:
+    state = DeviceState(refused=Refused("a" * 64, 2))
+    assert state.refuses("a" * 64, 2)
+    assert state.refuses("b" * 64, 2)
+    assert not state.refuses("b" * 64, 1)
+    assert not state.refuses("b" * 64, 3)
+    assert not DeviceState().refuses("a" * 64, 2)
+
+
+def tolerant_version(version: int) -> Built:
+    shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))
+    tensors = example_tensors(shape)
+    tensors = tensors if version == 1 else nudged(tensors, seed=version)
+    return example_built(shape, tensors, version=version, recipe=Recipe(exact_planes=4, target_bytes=700))
+
+
+def test_way_back_that_needs_tolerant_chunks_keeps_them_until_they_are_wanted(tmp_path: Path) -> None:
+    servers, first = published(), tolerant_version(1)
+    servers.publish(first)
+    noisy = [row.sha256 for row in first.head.chunks if row.protection == "tolerant"][-1]
+    servers.faults.append(lambda server, path, body: flipped(body) if path.endswith(noisy) else None)
+    with device(tmp_path / "d", servers) as made:
+        made.client(tolerant=True).fetch()
+        assert "damaged" in made.told()
+        servers.publish(tolerant_version(2))
+        made.client(tolerant=True).fetch()
+        with pytest.raises(StorageError, match=r"whole chunks of version 1 are required in .*, got damaged ones"):
+            refuse_active(made.folder)
+        assert (tmp_path / "d" / "chunks" / noisy).exists()
+        assert refuse_active(made.folder, tolerant=True).version == 1
+
+
 def test_it_can_be_taken_back(tmp_path: Path) -> None:
     with device(tmp_path / "d", published(1)) as made:
         updated(made)
@@ -109,9 +160,12 @@ def test_nothing_leads_back_to_what_was_refused(tmp_path: Path) -> None:
         (tmp_path / "d" / "heads" / energy_head(made)).write_bytes(b"")
         with pytest.raises(StorageError, match="a version before the active one is required to go back, got none"):
             restore(made.folder)
-        text = "a version above 2, which was rolled back from, is required, got none"
-        with pytest.raises(StorageError, match=text):
-            made.client().fetch()
+        fetched = made.client().fetch()
+        assert (fetched.decision, fetched.version, fetched.cut) == ("stay", None, None)
+        assert fetched.reason.startswith("Version 2 was rolled back from by hand, and no other is left.")
+        made.servers.publish(energy(3))
+        assert made.client().fetch().version == 3
+        assert versions(made) == (3, None, None)
 
 
 def energy_head(made: Device) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 from dataclasses import replace
@@ -18,6 +19,7 @@ from netgraft.delivery.store import (
     Installed,
     device_folder,
     free_bytes,
+    holder_of,
 )
 from netgraft.delivery.trust import Seen, TrustState
 from netgraft.errors import ModelError, StorageError
@@ -103,6 +105,26 @@ def test_second_client_gets_a_clear_error(tmp_path: Path) -> None:
         assert folder.state == DeviceState()
 
 
+def test_folder_that_is_looked_at_for_an_instant_can_be_claimed(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d"):
+        pass
+    with (tmp_path / "d" / "lock").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        waited = list[float]()
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 2:
+                fcntl.flock(looking, fcntl.LOCK_UN)
+
+        with device_folder(tmp_path / "d", wait=wait) as folder:
+            assert holder_of(folder.path) == os.getpid()
+            held = list[float]()
+            with pytest.raises(StorageError, match="in use by process"), device_folder(folder.path, wait=held.append):
+                pass
+        assert (len(waited), sum(held)) == (2, pytest.approx(0.05))
+
+
 def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     text = "a new or empty folder or one of a device is required, got .* with 'thesis.tex'"
@@ -184,13 +206,19 @@ def test_install_is_synced_when_it_is_written_down_the_state_last(
         installed(folder)
         assert not synced
         folder.write_down()
-        assert synced == ["front.json", "model/a.json", "model/a.safetensors", "model/manifest.json", "state.json"]
+        files = ["front.json", "model/a.json", "model/a.safetensors", "model/manifest.json", "state.json"]
+        assert synced == [*files, "model", "."]
         folder.write_down()
-        assert len(synced) == 5
+        assert len(synced) == 7
         folder.note(replace(folder.state, spent_bytes=9))
         folder.note(folder.state)
         folder.write_down()
-        assert [name.rpartition(".")[0] for name in synced[5:]] == [".state.json"]
+        assert synced[7:] == [".state.json.new", "."]
+        synced.clear()
+    with device_folder(tmp_path / "d") as folder:
+        assert synced == ["state.json"]  # a client that was killed may not have synced it
+        folder.write_down()
+        assert synced[1:] == ["model/a.json", "model/a.safetensors", "model/manifest.json", "model"]
     assert json.loads((tmp_path / "d" / "state.json").read_bytes())["spent_bytes"] == 9
 
 
@@ -198,10 +226,37 @@ def test_state_that_is_not_synced_yet_never_takes_the_place_of_the_only_one_that
     with device_folder(tmp_path / "d") as folder:
         folder.record(DeviceState("m", spent_bytes=5))
         installed(folder)
-        installed(folder, 1, "d1s0p4")
     (tmp_path / "d" / "state.json").write_bytes(b"")
     with device_folder(tmp_path / "d") as folder:
         assert folder.state == DeviceState("m", spent_bytes=5)
+
+
+def test_slot_that_the_last_synced_state_names_is_not_written_before_a_later_one_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    with device_folder(tmp_path / "d") as folder:
+        installed(folder)
+        folder.write_down()
+        synced.clear()
+        second = installed(folder, 1, "d1s0p4")
+        assert not synced
+        installed(folder, 0, "d0s0p4")  # to the slot of the first
+        assert {tmp_path / "d" / name for name in ("model/b.safetensors", "model/b.json", "state.json")} <= set(synced)
+    for name in ("state.json", "model/a.json", "model/a.safetensors"):  # were not synced: the power is lost
+        (tmp_path / "d" / name).write_bytes(b"")
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state.active is not None
+        assert folder.state.active.cut == "d1s0p4"
+        assert same(folder.model(), second)
+
+
+def test_head_is_on_the_disk_before_its_model_is_active(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        folder.keep_head(HEAD, b"head")
+        installed(folder)
+        assert (tmp_path / "d" / "heads" / HEAD).read_bytes() == b"head"
 
 
 def test_folder_that_lost_its_first_state_with_the_power_is_new(tmp_path: Path) -> None:
@@ -223,6 +278,18 @@ def test_what_cannot_be_synced_is_told(tmp_path: Path, monkeypatch: pytest.Monke
             patch.setattr(os, "fsync", failing)
             with pytest.raises(StorageError, match=r"a folder that can be written is required, got .*: Input/output"):
                 folder.write_down()
+        folder.write_down()
+        assert same(folder.model(), made)
+
+
+def test_file_system_that_syncs_no_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    with device_folder(tmp_path / "d") as folder:
+        made = installed(folder)
         folder.write_down()
         assert same(folder.model(), made)
 
@@ -356,7 +423,7 @@ def test_kill_at_any_rename_leaves_a_model_that_works(
         assert same(again, first)
 
 
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", range(6))
 def test_disk_that_fills_in_the_middle_of_an_install_keeps_the_old_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -376,9 +443,7 @@ def test_disk_that_fills_in_the_middle_of_an_install_keeps_the_old_model(
         before = folder.state
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", filled)
-            with pytest.raises(
-                StorageError, match=r"must have room and be writable; the old files stay: .*No space left"
-            ):
+            with pytest.raises(StorageError, match=r"(writable; the old files stay|can be written.*): .*No space left"):
                 installed(folder, 1)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
@@ -420,3 +485,15 @@ def test_unreadable_file_is_told(tmp_path: Path) -> None:
         (tmp_path / "d" / "chunks" / HEAD).mkdir(parents=True)
         with pytest.raises(StorageError, match=r"a file that can be read is required, got .*: Is a directory"):
             folder.chunk(HEAD)
+
+
+def test_copy_of_a_folder_without_its_lock_is_a_devices_still(tmp_path: Path) -> None:
+    with device_folder(tmp_path / "d") as folder:
+        folder.record(replace(folder.state, name="energy"))
+    (tmp_path / "d" / "lock").unlink()
+    assert holder_of(tmp_path / "d") is None
+    with device_folder(tmp_path / "d") as folder:
+        assert folder.state.name == "energy"
+    (tmp_path / "other").mkdir()
+    with pytest.raises(StorageError, match=r"the folder of a device is required, got .*other: No such file"):
+        holder_of(tmp_path / "other")

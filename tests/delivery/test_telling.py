@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Taker:
         finally:
             self.closed += 1
 
-    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None, most_s: float = math.inf) -> Reply:
         """Take a report."""
         assert body is not None
         server, _, path = url.rpartition("/v1/")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,10 +22,12 @@ class Script:
     replies: list[Reply]
     asked: list[str] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
+    most_s: list[float] = field(default_factory=list)
 
-    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None, most_s: float = math.inf) -> Reply:
         self.asked.append(url)
         self.wanted.append(most_bytes)
+        self.most_s.append(most_s)
         return self.replies.pop(0)
 
     def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
@@ -264,8 +267,9 @@ def test_glance_asks_each_server_once() -> None:
 def test_poured_bytes_count_as_they_come_and_once() -> None:
     made, counts = setting(good(b"12345678")), list[int]()
 
-    def take(part: bytes) -> None:
+    def take(part: bytes) -> tuple[str, ...]:
         counts.append(made.tiers.received_bytes)
+        return ()
 
     assert made.tiers.pour("/x", take, expected_bytes=8) is None
     assert counts == [4, 8]
@@ -276,9 +280,9 @@ def test_poured_bytes_count_as_they_come_and_once() -> None:
 def test_pouring_goes_on_after_one_part_that_is_wrong() -> None:
     made, came = setting(good(b"12345678")), list[bytes]()
 
-    def take(part: bytes) -> str | None:
+    def take(part: bytes) -> list[str]:
         came.append(part)
-        return "why"
+        return ["why"]
 
     assert made.tiers.pour("/x", take, expected_bytes=8) == Trouble("corrupt", EDGE, "why")
     assert came == [b"1234", b"5678"]
@@ -288,7 +292,7 @@ def test_pouring_goes_on_after_one_part_that_is_wrong() -> None:
 @pytest.mark.parametrize("fault", [*FAULTS, "missing", "denied"])
 def test_pouring_that_fails_is_told_unless_nobody_knows_the_path(fault: Fault) -> None:
     made = setting(bad(fault))
-    assert made.tiers.pour("/x", lambda part: None, expected_bytes=8) == Trouble(fault, EDGE, "why")
+    assert made.tiers.pour("/x", lambda part: (), expected_bytes=8) == Trouble(fault, EDGE, "why")
     assert (not made.troubles) == (fault == "missing")
     assert len(made.script.asked) == 1
 
@@ -297,19 +301,19 @@ def test_nothing_is_poured_beyond_the_budget() -> None:
     made = setting(good())
     made.tiers.limit_bytes = EXCHANGE_BYTES + 7
     with pytest.raises(BudgetError, match="bytes of data are required for /x"):
-        made.tiers.pour("/x", lambda part: None, expected_bytes=8)
+        made.tiers.pour("/x", lambda part: (), expected_bytes=8)
     assert made.script.asked == []
 
 
 def test_fault_of_whoever_takes_ends_the_pouring_with_its_bytes_counted() -> None:
     made = setting(good(b"12345678"))
 
-    def take(part: bytes) -> None:
+    def take(part: bytes) -> list[str]:
         raise TrustError("no")
 
     with pytest.raises(TrustError):
         made.tiers.pour("/x", take, expected_bytes=8)
-    assert made.tiers.received_bytes == 4
+    assert made.tiers.received_bytes == 18  # headers too
 
 
 def test_something_is_done_before_every_question() -> None:
@@ -317,5 +321,51 @@ def test_something_is_done_before_every_question() -> None:
     made.tiers.before = lambda: before.append(len(made.script.asked))
     made.tiers.ask("/x", most_bytes=9)
     made.tiers.glance("/x", text_of, most_bytes=9)
-    made.tiers.pour("/x", lambda part: None, expected_bytes=5)
+    made.tiers.pour("/x", lambda part: (), expected_bytes=5)
     assert before == [0, 1, 2]
+
+
+def test_pouring_ends_after_two_things_that_are_wrong_in_one_part() -> None:
+    made, came = setting(good(b"12345678")), list[bytes]()
+
+    def take(part: bytes) -> list[str]:
+        came.append(part)
+        return ["why", "and why"]
+
+    assert made.tiers.pour("/x", take, expected_bytes=8) == Trouble("corrupt", EDGE, "why")
+    assert came == [b"1234"]
+
+
+@pytest.mark.parametrize(("fault", "next_server"), [("short", LOCAL), ("denied", LOCAL), ("missing", EDGE)])
+def test_server_that_fails_to_pour_is_left_for_the_next(fault: Fault, next_server: str) -> None:
+    made = setting(bad(fault), good(), servers=(EDGE, LOCAL))
+    made.tiers.pour("/x", lambda part: (), expected_bytes=8)
+    assert ask(made.tiers) == b"right"
+    assert made.script.asked[-1] == f"{next_server}/p"
+
+
+def test_something_is_done_before_each_server_is_glanced_at() -> None:
+    made, before = setting(bad("refused"), good(), servers=(EDGE, LOCAL)), list[int]()
+    made.tiers.before = lambda: before.append(len(made.script.asked))
+    assert made.tiers.glance("/x", text_of, most_bytes=9) == "right"
+    assert before == [0, 1]
+
+
+def test_long_paths_count_for_the_budget_before_they_are_asked_for() -> None:
+    made, path = setting(good()), "/" + 1_099 * "1"
+    assert made.tiers.left_bytes(path) == float("inf")
+    made.tiers.limit_bytes = EXCHANGE_BYTES + 1_007
+    assert (made.tiers.left_bytes("/x"), made.tiers.left_bytes(path)) == (1_007, 7)
+    with pytest.raises(BudgetError, match="1776 bytes of data are required for /11"):
+        made.tiers.pour(path, lambda part: (), expected_bytes=8)
+    assert made.script.asked == []
+    made.tiers.limit_bytes += 1
+    assert made.tiers.pour(path, lambda part: (), expected_bytes=8) is None
+
+
+def test_seconds_of_an_answer_are_those_of_its_question() -> None:
+    made = setting(good(), good(), good())
+    made.tiers.glance("/x", text_of, most_bytes=9, most_s=3.0)
+    made.tiers.read("/x", text_of, most_bytes=9, most_s=2.0)
+    made.tiers.ask("/x", most_bytes=9)
+    assert made.script.most_s == [3.0, 2.0, math.inf]

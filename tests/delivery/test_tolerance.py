@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from delivery_examples import example, example_built, example_judge, opened, whole
 
+from netgraft.delivery import tolerance
 from netgraft.delivery.assembly import Assembly
 from netgraft.delivery.build import Built
 from netgraft.delivery.coded_root import Recipe
@@ -23,6 +24,7 @@ from netgraft.delivery.tolerance import (
 )
 from netgraft.errors import ChunkError, SettingError, SituationError
 from netgraft.runtime.grid import dequantise
+from netgraft.runtime.model import Model
 from netgraft.seeds import generator
 
 
@@ -163,3 +165,18 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float], error: type[E
 def test_either_exact_planes_or_a_tolerance_is_given() -> None:
     with pytest.raises(SettingError, match="exact_planes must be left out where a tolerance is given, got 3"):
         Recipe(exact_planes=3, tolerance=Tolerance())
+
+
+def test_cuts_without_the_chunk_of_a_lost_packet_are_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape, tensors, *_ = example("wide")
+    judge, built, judged = example_judge(shape, tensors), tolerant(4), list[Model]()
+    wanted = Tolerance(most_lost=1.0, draws=1, packet_bytes=4_096)
+
+    def counting(model: Model) -> tuple[float, float, float]:
+        judged.append(model)
+        return judge(model)
+
+    found, few = worst_loss(opened(built), built.chunks, counting, wanted, 4), len(judged)
+    monkeypatch.setattr(tolerance, "_holds", lambda head, cut, chunk: True)
+    assert worst_loss(opened(built), built.chunks, counting, wanted, 4) == found > 0
+    assert few < len(judged) - few

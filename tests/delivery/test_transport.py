@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -101,6 +102,19 @@ def test_answer_that_drips_is_given_up() -> None:
     with httpx.Client(transport=httpx.MockTransport(handler)) as client:
         reply = HttpTransport(client, lambda: float(next(clock))).ask(URL, most_bytes=100)
     assert (reply.fault, reply.text) == ("timeout", "4 bytes in 40 s")
+
+
+@pytest.mark.parametrize("most_s", [25.0, math.inf])
+def test_answer_that_takes_too_long_is_given_up_however_fast_it_comes(most_s: float) -> None:
+    clock = itertools.count(0, 10)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=iter([bytes(5_000)] * 4))
+
+    with httpx.Client(transport=httpx.MockTransport(handler)) as client:
+        reply = HttpTransport(client, lambda: float(next(clock))).ask(URL, most_bytes=20_000, most_s=most_s)
+    wanted = (None, "") if most_s == math.inf else ("timeout", "15000 bytes in 30 s")
+    assert (reply.fault, reply.text) == wanted
 
 
 ERRORS: list[tuple[Exception, str]] = [

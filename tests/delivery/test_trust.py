@@ -12,6 +12,7 @@ from netgraft.delivery.trust import (
     PublicKey,
     Seen,
     Signature,
+    Signed,
     SigningKey,
     Stamp,
     TrustDocument,
@@ -26,6 +27,7 @@ from netgraft.delivery.trust import (
     sign_stamp,
     sign_trust,
     trust_chain,
+    verified_chain,
 )
 from netgraft.errors import OutputError, TrustError
 
@@ -172,6 +174,36 @@ def test_new_device_begins_at_the_first_document_that_its_key_signed() -> None:
         assert accept_trust(state, chain, now_s=NOW, pinned=known.public) == state
     with pytest.raises(TrustError, match=f"a trust document signed by the root key {key(9).id[:16]}"):
         accept_trust(TrustState(), chain, now_s=NOW, pinned=key(9).public)
+
+
+def test_chain_counts_from_the_first_document_that_a_known_root_key_signed() -> None:
+    second, stranger = key(4), key(9)
+    made = [sign_trust(document(), [ROOT]), sign_trust(document(2, root=[second.public]), [ROOT, second])]
+    chain = trust_chain(made)
+    assert verified_chain(chain, [ROOT.public]) == (document(), document(2, root=[second.public]))
+    assert verified_chain(chain, [second.public, stranger.public]) == (document(2, root=[second.public]),)
+    assert verified_chain(chain, [second.public, ROOT.public])[0].version == 1
+    with pytest.raises(TrustError, match="a published trust document that a known root key signed is required, got 2"):
+        verified_chain(chain, [stranger.public])
+
+
+@pytest.mark.parametrize(
+    ("later", "text"),
+    [
+        (sign_trust(document(2, root=[key(9).public]), [key(9)]), "of the root role are required, got 0 of 1"),
+        (sign_trust(document(), [ROOT]), "trust of version 2 is required next, got 1"),
+        (sign_trust(document(3), [ROOT]), "trust of version 2 is required next, got 3"),
+    ],
+)
+def test_chain_that_no_root_key_went_on_with_is_refused(later: Signed, text: str) -> None:
+    with pytest.raises(TrustError, match=text):
+        verified_chain(trust_chain([sign_trust(document(), [ROOT]), later]), [ROOT.public])
+
+
+def test_chain_begins_with_as_many_signatures_as_its_document_says() -> None:
+    two = document(root=[ROOT.public, key(4).public], thresholds={"root": 2})
+    with pytest.raises(TrustError, match=r"2 valid signature\(s\) of the root role are required, got 1"):
+        verified_chain(trust_chain([sign_trust(two, [ROOT])]), [ROOT.public])
 
 
 def test_document_that_came_before_may_come_again() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,8 +15,10 @@ from service_examples import KEY, Running, bearer, built, publish, running, sett
 
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.opening import unpack_opening
+from netgraft.delivery.shelf import Shelf
 from netgraft.delivery.trust import TrustState, accept_stamp, accept_trust, head_verifier
 from netgraft.service import Limits
+from netgraft.service.batch import batch_response
 
 HEAD = built().pack([KEY])
 ROWS = built().head.chunks
@@ -124,6 +129,64 @@ def test_tokens_and_rates_hold_for_both(tmp_path: Path) -> None:
         assert 429 in codes
 
 
+def test_each_chunk_of_an_answer_counts_as_a_request(tmp_path: Path) -> None:
+    publish(tmp_path)
+    all_of_them = f"{CHUNKS}?version=1&places=0-{len(ROWS) - 1}"
+    with (
+        running(settings(tmp_path, limits=Limits(rate=0.001, burst_s=1_000.0 * (len(ROWS) + 1)))) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        assert [client.get(all_of_them).status_code for _ in range(2)] == [200, 429]
+        assert client.get(f"{CHUNKS}?version=1&places=0").status_code == 429  # one was left, for the refusal
+
+
+def test_chunks_come_from_memory(tmp_path: Path) -> None:
+    published = publish(tmp_path)
+    with running(settings(tmp_path)) as server, httpx.Client(base_url=server.url) as client:
+        first = client.get(CHUNKS, params={"version": 1, "places": "0-1"})
+        for row in ROWS:
+            path = published.chunk_path(row.sha256)
+            assert path is not None
+            path.unlink()
+        again = client.get(CHUNKS, params={"version": 1, "places": "0-1"})
+        assert (again.status_code, again.content) == (200, first.content)
+        assert client.get(CHUNKS, params={"version": 1, "places": "2"}).status_code == 404
+
+
+def test_no_chunk_is_read_for_a_client_that_has_gone() -> None:
+    read, sent = list[str](), list[bytes]()
+
+    async def reading(sha256: str) -> bytes:
+        read.append(sha256)
+        return built().chunks[sha256]
+
+    async def receive() -> dict[str, Any]:
+        if len(sent) < 3:
+            await asyncio.Event().wait()  # nothing comes
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message.get("body", b""))
+
+    async def answer() -> None:
+        response = await batch_response(reading, ROWS)
+        await response({"type": "http"}, receive, send)
+
+    asyncio.run(answer())
+    assert read == [row.sha256 for row in ROWS[:2]]
+    assert sent == [b"", *(built().chunks[row.sha256] for row in ROWS[:2])]
+
+
+def test_warming_is_told_when_the_server_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path)
+    told: queue.Queue[Callable[[], bool]] = queue.Queue()
+    monkeypatch.setattr(Shelf, "warm", lambda _shelf, _now_s, stopped: told.put(stopped))
+    with running(settings(tmp_path)):
+        stopped = told.get(timeout=20)
+        assert not stopped()
+    assert stopped()
+
+
 def test_both_are_counted_and_logged(tmp_path: Path) -> None:
     publish(tmp_path)
     with running(settings(tmp_path)) as server, httpx.Client(base_url=server.url) as client:
@@ -137,7 +200,7 @@ def test_client_that_takes_nothing_of_several_chunks_is_left(tmp_path: Path) -> 
     publish(tmp_path)
     with running(settings(tmp_path, limits=Limits(rate=0, idle_s=0.2))) as server:
         with socket.create_connection(server.address) as slow:
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
             places = f"0-{len(ROWS) - 1}"
             request = f"GET {CHUNKS}?version=1&places={places} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             slow.sendall(request * 400)

@@ -56,6 +56,14 @@ def test_bucket_never_gives_more_than_its_rate(rate: float, burst_s: float, step
         assert taken <= max(1.0, rate * burst_s) + rate * now_s + 1e-6
 
 
+def test_answer_that_stands_for_many_requests_is_owed() -> None:
+    bucket = Buckets(Limits(rate=2, burst_s=5)).of("a", 0.0)
+    assert (bucket.take(0.0, 6), bucket.take(0.0, 6)) == (0.0, 1.0)  # 4 are left
+    assert bucket.take(3.0, 25) == 0.0  # as many as the bucket holds are enough
+    assert (bucket.level, bucket.take(3.0)) == (-15.0, 8.0)
+    assert bucket.take(11.0) == 0.0
+
+
 def test_refused_client_may_come_after_the_wait() -> None:
     bucket = Buckets(Limits(rate=0.5, burst_s=2.0)).of("a", 0.0)
     assert [bucket.take(0.0), bucket.take(0.0)] == [0.0, 2.0]

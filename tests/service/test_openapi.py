@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as how
 from service_examples import KEY, Limits, built, publish, settings
 
-from netgraft.delivery import incoming
+from netgraft.delivery import incoming, requests
+from netgraft.delivery.requests import Answer
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
 from netgraft.service.app import create_app
-from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import TelemetryFile
 from netgraft.service.metrics import Metrics
 from netgraft.service.watch import Service
@@ -29,6 +29,11 @@ def application(folder: Path) -> Any:
     """Return the application without a server in front."""
     given = settings(folder)
     limits = Limits(rate=0)
+
+    async def chunk(sha256: str) -> bytes | Answer:
+        found = requests.chunk(given.published.chunk(sha256), sha256)
+        return found.body if found.status == 200 else found
+
     return create_app(
         Service(
             shelf=Shelf(given.published),
@@ -36,7 +41,7 @@ def application(folder: Path) -> Any:
             gate=Gate(limits, secret=given.secret, require_tokens=False, wall_s=time.time, steady_s=time.perf_counter),
             limits=limits,
             metrics=Metrics(),
-            broken=BrokenChunks(Metrics()),
+            chunk=chunk,
             telemetry=TelemetryFile(None),
             wall_s=time.time,
             steady_s=time.perf_counter,

@@ -62,6 +62,22 @@ def situation_of(path: Path | None) -> Situation:
     return situation.Situation() if path is None else situation.read(path)
 
 
+def check_servers(servers: Sequence[str], trust: Path | None) -> None:
+    """Check what a client needs before a folder is made for it.
+
+    Raises:
+        TrustError: the key file holds no public key.
+        SettingError: an address is none.
+    """
+    from netgraft.delivery.tiers import check_addresses
+
+    check_addresses(servers)
+    if trust is not None:
+        from netgraft.delivery.keys import PublicKey
+
+        PublicKey.read(trust)
+
+
 @contextmanager
 def connected(
     folder: DeviceFolder,

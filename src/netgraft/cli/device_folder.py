@@ -54,9 +54,9 @@ def check(folder: FolderArgument, as_json: JsonOption = False) -> None:
     found = inspect(folder)
     counts = {"heads": found.heads, "chunks": found.chunks, "models": found.models}
     if not as_json:
+        say("whole: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
         for line in found.faults:
             say(line)
-        say("whole: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
     if not found.faults:
         if as_json:
             print_json({**counts, "faults": []})
@@ -149,5 +149,6 @@ def _moment(seconds: float, now_s: float) -> str:
         return f"{seconds:.3g} s after 1970"
     away = abs(seconds - now_s)
     size, unit = next(((size, unit) for size, unit in _UNITS if away >= 2 * size), (1, "seconds"))
-    far = f"{away / size:.0f} {unit}"
+    count = f"{away / size:.0f}"
+    far = f"{count} {unit if count != '1' else unit.removesuffix('s')}"
     return f"{when} ({'in ' + far if seconds > now_s else far + ' ago'})"

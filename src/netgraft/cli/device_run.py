@@ -23,6 +23,7 @@ from netgraft.cli.connecting import (
     TolerantOption,
     TrustOption,
     UrlArgument,
+    check_servers,
     connected,
     event_printer,
     situation_of,
@@ -76,19 +77,20 @@ def run_device(
     from netgraft.units import parse_duration
 
     poll_s, said, servers = parse_duration(poll), situation_of(situation), [url, *(tier or [])]
-    stop = threading.Event()
+    check_servers(servers, trust)
+    stop, engine = threading.Event(), Engine(memory_bytes=said.memory_bytes)
     with (
+        nullcontext() if port is None else _listening(engine, port) as server,
         telling(servers, name, said, event_printer("failed"), token=token, tell=tell, device=device_name) as report,
         device_folder(out or Path(f"netgraft-device-{quote(name, safe='')}")) as folder,
     ):
-        engine = Engine(memory_bytes=said.memory_bytes)
         _restore(folder, engine, confidence, report, tolerant=tolerant)
         if engine.live is None:
             note(f"no model yet: waits for {name!r} from {', '.join(servers)}")
         _run(
             engine,
             stop,
-            port=port,
+            server,
             poll_s=poll_s,
             # the network's libraries are loaded in the thread: a device that has a model answers before
             connect=lambda: connected(
@@ -139,18 +141,19 @@ def _restore(
 Connect = Callable[[], AbstractContextManager["DeviceClient"]]
 
 
-def _run(engine: Engine, stop: threading.Event, *, port: int | None, poll_s: float, connect: Connect) -> None:
+def _run(
+    engine: Engine, stop: threading.Event, server: AnswerServer | None, *, poll_s: float, connect: Connect
+) -> None:
     """Answer until the input ends or a signal comes, while a thread follows the newest version."""
     gave_up: list[Exception] = []
     follower = threading.Thread(target=_follow, args=(connect, engine, stop, poll_s, gave_up), daemon=True)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with nullcontext() if port is None else _listening(engine, port) as server:
-            follower.start()
-            if server is None:
-                _answer_stdin(engine, stop)
-            else:
-                _answer_http(server, stop)
+        follower.start()
+        if server is None:
+            _answer_stdin(engine, stop)
+        else:
+            _answer_http(server, stop)
     finally:
         stop.set()
         if follower.ident is not None:
@@ -207,7 +210,7 @@ def _write(text: str) -> None:
 
 
 def _listening(engine: Engine, port: int) -> AnswerServer:
-    """Return a server that has its port, before anything is fetched.
+    """Return a server that has its port, before a folder is made and anything fetched.
 
     Raises:
         OutputError: the port is taken.

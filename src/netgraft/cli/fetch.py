@@ -19,15 +19,18 @@ from netgraft.cli.connecting import (
     TolerantOption,
     TrustOption,
     UrlArgument,
+    check_servers,
     connected,
     event_printer,
     situation_of,
     telling,
 )
-from netgraft.cli.output import JsonOption, print_json, say, tell_error
+from netgraft.cli.output import JsonOption, note, print_json, say, tell_error
 
 if TYPE_CHECKING:
+    from netgraft.delivery.client import DeviceClient
     from netgraft.delivery.holding import Fetched
+    from netgraft.delivery.store import DeviceFolder
 
 
 def fetch(
@@ -46,13 +49,16 @@ def fetch(
 ) -> None:
     """Fetch the model that fits this device's situation. DIR then works with `netgraft predict`.
 
-    Exits 2 where nothing can answer afterwards; where an earlier model goes on answering it exits 0 and says why.
+    Exits 0 where a model answers afterwards, also an earlier one because a new version does not fit, and says why.
+
+    Exits 2 where it failed, also where an earlier model goes on answering, or where nothing answers.
 
     Example: netgraft fetch http://127.0.0.1:8080 energy --situation device.toml --trust site.key.pub --out energy
     """
     from netgraft.delivery.store import device_folder
 
     said, servers = situation_of(situation), [url, *(tier or [])]
+    check_servers(servers, trust)
     with telling(
         servers, name, said, event_printer("done", "failed"), token=token, tell=tell, device=device_name
     ) as report:
@@ -70,9 +76,25 @@ def fetch(
                 tolerant=tolerant,
             ) as client,
         ):
-            fetched = client.fetch()
+            fetched = _fetched(client, folder)
         code = _show(fetched, name, out, as_json=as_json)
     raise typer.Exit(code)
+
+
+def _fetched(client: DeviceClient, folder: DeviceFolder) -> Fetched:
+    """Fetch; say of a failure what it leaves.
+
+    Raises:
+        NetgraftError: it failed.
+    """
+    from netgraft.errors import NetgraftError
+
+    try:
+        return client.fetch()
+    except NetgraftError:
+        if (active := folder.state.active) is not None:
+            note(f"version {active.version} goes on answering from {folder.path}")
+        raise
 
 
 def _show(fetched: Fetched, name: str, out: Path, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from netgraft.cli.output import JsonOption, note, print_json
 if TYPE_CHECKING:
     from netgraft.delivery.trust import TrustDocument
     from netgraft.library import Library
+    from netgraft.lifecycle.rotation import Rotated
 
 LibraryArgument = Annotated[str, typer.Argument(metavar="LIB", help="A folder, a library.toml, or a database URL.")]
 
@@ -73,11 +74,15 @@ def rotate_keys(
     ] = None,
     threshold: Annotated[int | None, typer.Option(help="How many keys must sign; as before by default.")] = None,
     days: Annotated[float, typer.Option(help="Days until the keys must be renewed.")] = 3650.0,
+    trust: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pub", help="A root key of before that you know, where no --key signed as one."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replace the keys that devices believe: those that know the old ones follow, new ones get the new FILE.pub.
 
-    Where a removed key had signed the newest version of a model, that is signed again.
+    Where a removed key had signed the newest version of a model, that is signed again. Add and remove in one step.
 
     Without --add and --remove, the time that the keys count is renewed.
 
@@ -95,33 +100,51 @@ def rotate_keys(
         roles=role or DEFAULT_ROLES,
         threshold=threshold,
         days=days,
+        trust=trust,
     )
     for name, version in rotated.signed_again:
         note(f"signed again: {name} version {version}")
-    _warn(opened, rotated.document)
+    if rotated.before.roles == rotated.document.roles:
+        note(f"the keys are those of before; they count until {_day(rotated.document.expires_s)}")
+    for name, why in rotated.left:
+        note(f"not signed again, publish a version of it: {name}: {why}")
+    _warn(opened, rotated)
     _show(rotated.document, as_json=as_json)
 
 
 def _show(document: TrustDocument, *, as_json: bool) -> None:
     """Print which keys count for what."""
-    from datetime import UTC, datetime
-
     if as_json:
         roles = {name: {"keys": list(each.keys), "threshold": each.threshold} for name, each in document.roles.items()}
         print_json({"version": document.version, "expires_s": document.expires_s, "roles": roles})
         return
-    until = datetime.fromtimestamp(document.expires_s, UTC).strftime("%Y-%m-%d")
-    typer.echo(f"trust version {document.version}, until {until}")
+    typer.echo(f"trust version {document.version}, until {_day(document.expires_s)}")
     for name, each in document.roles.items():
         for place, key in enumerate(each.keys):
-            typer.echo(f"{name if not place else '':9}  {f'{each.threshold} of' if not place else '':4}  {key}")
+            typer.echo(f"{name if not place else '':9}  {f'{each.threshold} of' if not place else '':4} {key}")
 
 
-def _warn(library: Library, document: TrustDocument) -> None:
-    """Say which of the library's own key files do not count any more."""
+def _day(seconds: int) -> str:
+    """Return a day in UTC."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+    except (OverflowError, ValueError, OSError):  # no year that a calendar has
+        return f"{seconds:.3g} s after 1970"
+
+
+def _warn(library: Library, rotated: Rotated) -> None:
+    """Say which of the library's own key files do not count any more, and which still do beside an added one."""
     from netgraft.lifecycle.keyring import own_keys
 
+    document = rotated.document
     for name, role, key in own_keys(library):
         if key.id not in document.roles[role].keys:
             what = "publish with --key from now on" if role == "publisher" else "put one that counts in its place"
             note(f"{name} does not count as {role} any more: {what}")
+        if kept := rotated.kept(key.id):
+            note(
+                f"{name} still counts as {' and '.join(kept)} beside the added key: to withdraw it, add a further key "
+                "in the same step and give devices that one"
+            )

@@ -81,15 +81,15 @@ def publish(
     if as_json:
         print_json(made.to_json())
         return
+    if not made.is_new:
+        dropped = "" if not tolerant or made.head.about.get("tolerance") else ", and --tolerant changed nothing"
+        version = made.head.version
+        say(f"no version was made: nothing better than version {version} was found{dropped}; --fresh grows a new root")
+        return
     _print(made)
-    if made.is_new:
-        _count(made)
-        _compare(made)
-        _tell_tolerance(made)
-    else:
-        note(
-            f"no version was made: nothing better than version {made.head.version} was found; --fresh grows a new root"
-        )
+    _count(made)
+    _compare(made)
+    _tell_tolerance(made)
     if not key:
         path = key_folder(opened) / "publisher.key"
         note(f"signed with {path}; devices trust it by --trust {path}.pub")
@@ -110,11 +110,18 @@ def _refuse_table(table: Path | None, *, fresh: bool) -> None:
 def _publish_images(
     library: Library, name: str, images: str, epochs: int, move: Callable[[str, float], None], how: dict[str, Any]
 ) -> Publication:
-    """Publish a set of images."""
+    """Publish a set of images.
+
+    Raises:
+        SettingError: there is no such set, and no such folder.
+    """
+    from netgraft.errors import SettingError
     from netgraft.lifecycle.publishing import ImageDelivery, publish_images
     from netgraft.root.image import images_named
 
     is_folder = images not in ("digits", "cifar10")
+    if is_folder and not Path(images).is_dir():
+        raise SettingError(f"images must be digits, cifar10, or a folder of CIFAR-100, got {images!r}")
     given = images_named("cifar100", folder=Path(images)) if is_folder else images_named(images, seed=how["seed"])
     return publish_images(
         library,
@@ -130,8 +137,10 @@ def _count(made: Publication) -> None:
     """Say for how long the root was trained, and whether that was enough to be any good."""
     if made.steps is None or made.epochs is None:
         return
-    note(f"grown in {made.seconds:.0f} s: {made.steps:,} steps, {made.epochs:,.1f} passes over the rows")
-    if made.head.parent is None and (made.steps < _FEW_STEPS or made.epochs < _FEW_EPOCHS):
+    parent = made.head.parent
+    share = "" if parent is None else f"; going on from version {made.head.version - 1} takes a part of the budget only"
+    note(f"grown in {made.seconds:.0f} s: {made.steps:,} steps, {made.epochs:,.1f} passes over the rows{share}")
+    if parent is None and (made.steps < _FEW_STEPS or made.epochs < _FEW_EPOCHS):
         note(
             f"too few to be any good ({_FEW_STEPS} steps and {_FEW_EPOCHS:g} passes at least): give a longer --budget, "
             "or publish when this machine has less to do"

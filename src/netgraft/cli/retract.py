@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from netgraft.cli.connecting import TokenOption
-from netgraft.cli.output import JsonOption, print_json, say
+from netgraft.cli.output import JsonOption, note, print_json, say
 
 _PLACE = "A library (folder, library.toml, database URL), or the http:// address of a server."
 
@@ -41,6 +41,11 @@ def retract(
         from netgraft.library import Library
 
         gone = retract(Library(library), name, version)
+    if gone.refused is not None:
+        note(
+            f"devices refuse version {gone.offered} of {gone.name}: {gone.refused}; publish a version of it, or where "
+            "keys were replaced since: netgraft key rotate LIB --key NEW --trust OLD.pub"
+        )
     if as_json:
         print_json(asdict(gone))
     else:

@@ -17,6 +17,7 @@ from netgraft.delivery.chain import Triple
 from netgraft.delivery.chunk import MOST_BYTES, ChunkRow, encode_chunk
 from netgraft.delivery.coverage import cut_regions
 from netgraft.delivery.planes import Cell
+from netgraft.errors import ModelError
 from netgraft.runtime.grid import Grid, quantise
 from netgraft.runtime.shapes import Shape
 
@@ -33,8 +34,13 @@ def cut_anew(
         grid: the common step and the planes, of which the cut has the highest.
 
     Raises:
-        ModelError: there is no such depth or shell.
+        ModelError: there is no such depth, shell or number of planes.
     """
+    if not (1 <= cut.depth <= shape.depth and 0 <= cut.shell < shape.shells and 1 <= cut.planes <= grid.planes):
+        raise ModelError(
+            f"a cut of depth 1 to {shape.depth}, shell 0 to {shape.shells - 1} and 1 to {grid.planes} planes "
+            f"is required, got {cut.depth}, {cut.shell} and {cut.planes}"
+        )
     flat = {name: np.asarray(tensors[name]).reshape(-1) for name in shape.coded}
     for at in cut_regions(shape.regions, cut.depth, cut.shell):
         region = shape.regions[at]

@@ -27,7 +27,7 @@ def answer_lines(engine: Engine, lines: Iterable[str], write: Callable[[str], No
     answered = 0
     for line in lines:
         if line.strip():
-            write(text_of(answer_line(engine, line)))
+            write(text_of(answer_line(engine, line.strip())))
             answered += 1
     return answered
 
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         live = self.server.engine.live
         found = {"version": None, "cut": None} if live is None else {"version": live.version, "cut": live.cut}
-        self._send(200 if live is not None else 503, json.dumps(found))
+        self._send(200 if live is not None else 503, text_of(found))
 
     def do_POST(self) -> None:
         """Answer rows."""
@@ -109,12 +109,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, text)
 
     def _may_ask(self) -> bool:
-        """Return whether the request names this machine; it is refused otherwise."""
-        host = self.headers.get("host", "").rsplit(":", 1)[0]
-        if host in _NAMES:
-            return True
-        self._refuse(403, f"a request to {HOST} is required, got one to {host[:60]!r}")
-        return False
+        """Return whether the request names this machine and the path ``/``; it is refused otherwise."""
+        host, path = self.headers.get("host", "").rsplit(":", 1)[0], self.path.partition("?")[0]
+        if host not in _NAMES:
+            self._refuse(403, f"a request to {HOST} is required, got one to {host[:60]!r}")
+        elif path != "/":
+            self._refuse(404, f"the path / is required, got {path[:60]!r}")
+        return host in _NAMES and path == "/"
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no GET or POST in JSON, as everything else."""
+        del explain
+        self._refuse(code, f"a GET or POST request of HTTP is required, got: {(message or str(code))[:80]}")
 
     def _refuse(self, status: int, text: str) -> None:
         self.close_connection = True

@@ -24,9 +24,9 @@ from netgraft.delivery.newest import Announced, Newest
 from netgraft.delivery.planned import Plan
 from netgraft.delivery.restoring import held_chunks, reopened, restore
 from netgraft.delivery.situation import Situation
-from netgraft.delivery.store import DeviceFolder, DeviceState
+from netgraft.delivery.store import DeviceFolder
 from netgraft.delivery.tiers import EXCHANGE_BYTES, Tiers, Trouble
-from netgraft.delivery.trust import PublicKey, Stamp, TrustState
+from netgraft.delivery.trust import PublicKey, TrustState
 from netgraft.errors import BudgetError, LinkError, ModelError, NetgraftError, StorageError, TrustError
 
 #: A look alone writes down the time of a stamp when it is so much later than the last one that was written down.
@@ -106,7 +106,7 @@ class DeviceClient:
             raise
         if trust.latest_s >= state.trust.latest_s + _NOTED_S:
             self.folder.record(replace(state, trust=trust))
-        return stamp.head != state.active.head and not _is_refused(state, stamp)
+        return stamp.head != state.active.head and not state.refuses(stamp.head, stamp.version)
 
     def fetch(self) -> Fetched:
         """Bring the folder, and the engine, to what the plan says.
@@ -133,12 +133,12 @@ class DeviceClient:
     def _fetched(self) -> Fetched:
         # what an answer brings counts for the budget of the version it names, which is known only then
         announced = self._newest.announced(at_once=self.situation.data_budget_bytes is None)
-        if _is_refused(self.folder.state, announced.stamp):
+        if self.folder.state.refuses(announced.stamp.head, announced.stamp.version):
             return self._waited(announced.trust)
         self._go_on_from(announced)
         opened, trust = self._newest.head(announced)
         self._version = opened.head.version
-        self.folder.note(replace(self.folder.state, trust=trust, spent_bytes=self._total(), refused=None))
+        self.folder.note(replace(self.folder.state, trust=trust, spent_bytes=self._total()))
         self._mend()
         assembly = Assembly(opened)
         held_chunks(self.folder, assembly, tolerant=self._tolerant)
@@ -146,41 +146,57 @@ class DeviceClient:
         if self.situation.storage_bytes is not None:
             self._clean(opened)
         plan = self._plan(opened, assembly, parent)
-        row = next((row for row in opened.head.cuts if row.id == plan.cut), None)
-        if row is not None:
-            download = Download(
-                self.folder,
-                self.tiers,
-                assembly,
-                parent,
-                self._engine,
-                self._confidence,
-                self._total,
-                self._tell,
-                self._tolerant,
-                self.situation.storage_bytes,
-            )
-            try:
-                download.run(plan, row)
-            finally:
-                self._chunks = download.chunks
-            self._clean(opened)
+        self._carry_out(plan, assembly, parent)
+        if self._engine is not None and self.situation.memory_bytes is not None:
+            plan = self._improved(plan, assembly)
         self._note_spent()
         return self._ended(plan.decision, plan.reason)
 
-    def _waited(self, trust: TrustState) -> Fetched:
-        """Stay with what answers: the newest version was rolled back from by hand.
+    def _carry_out(self, plan: Plan, assembly: Assembly, parent: Assembly | None) -> None:
+        """Download what a plan wants."""
+        opened = assembly.opened
+        row = next((row for row in opened.head.cuts if row.id == plan.cut), None)
+        if row is None:
+            return
+        download = Download(
+            self.folder,
+            self.tiers,
+            assembly,
+            parent,
+            self._engine,
+            self._confidence,
+            self._total,
+            self._tell,
+            self._tolerant,
+            self.situation.storage_bytes,
+        )
+        try:
+            download.run(plan, row)
+        finally:
+            self._chunks += download.chunks
+        self._clean(opened)
 
-        Raises:
-            StorageError: nothing else answers.
-        """
+    def _improved(self, plan: Plan, assembly: Assembly) -> Plan:
+        """Return what a further plan brings, if it is better: beside the model before less had room than has now."""
+        try:
+            again = self._plan(assembly.opened, assembly, None)
+        except BudgetError:
+            return plan
+        if again.decision != "device" or again.cut == plan.cut or (again.accuracy or 0.0) <= (plan.accuracy or 0.0):
+            return plan
+        self._carry_out(again, assembly, None)
+        return again
+
+    def _waited(self, trust: TrustState) -> Fetched:
+        """Stay with what answers, which may be nothing: the newest version was rolled back from by hand."""
         self.folder.note(replace(self.folder.state, trust=trust))
         self.folder.write_down()
         self._mend()
         active, refused = self.folder.state.active, self.folder.state.refused
         assert refused is not None
         if active is None:
-            raise StorageError(f"a version above {refused.version}, which was rolled back from, is required, got none")
+            text = f"Version {refused.version} was rolled back from by hand, and no other is left."
+            return self._ended("stay", f"{text} A later one will be installed.")
         self._version = active.version
         text = f"Stay with version {active.version}: version {refused.version} was rolled back from by hand."
         self._tell("rolled-back", cut=active.cut, accuracy=active.accuracy, text=text)
@@ -310,11 +326,6 @@ class DeviceClient:
     ) -> None:
         seconds, of = self._elapsed() - self._begun_s, self._version if version is None else version
         self._report(Event(kind, seconds, self.tiers.received_bytes, of, cut, accuracy, text, fault))
-
-
-def _is_refused(state: DeviceState, stamp: Stamp) -> bool:
-    """Return whether a stamp names the version that was rolled back from by hand."""
-    return state.refused is not None and stamp.head == state.refused.head
 
 
 def _exchanges(head: Head, plan: Plan) -> int:

@@ -59,7 +59,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Refused:
-    """A version that was rolled back from by hand: it is not installed again until a later one comes.
+    """A version that was rolled back from by hand: it is not installed again until a later one is.
 
     Attributes:
         head: SHA-256 of its head.
@@ -96,7 +96,7 @@ class DeviceState:
         previous: the last model of the version before.
         target: SHA-256 of the head that is being fetched, or was last.
         spent_bytes: that came over the network for the target so far.
-        refused: the version that was rolled back from by hand, until a later one comes.
+        refused: the version that was rolled back from by hand, until a later one is installed.
     """
 
     name: str = ""
@@ -106,6 +106,10 @@ class DeviceState:
     target: str | None = None
     spent_bytes: int = 0
     refused: Refused | None = None
+
+    def refuses(self, head: str, version: int) -> bool:
+        """Return whether a head is the one that was rolled back from by hand, or is said to be of its version."""
+        return self.refused is not None and (head == self.refused.head or version == self.refused.version)
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -15,9 +14,9 @@ from netgraft.delivery.events import Kind
 from netgraft.delivery.head import CutRow
 from netgraft.delivery.installing import install, live_of, slot_bytes
 from netgraft.delivery.planned import Plan
-from netgraft.delivery.restoring import keep_contents
+from netgraft.delivery.restoring import held_chunks, keep_contents
 from netgraft.delivery.store import DeviceFolder
-from netgraft.delivery.tiers import EXCHANGE_BYTES, Tiers
+from netgraft.delivery.tiers import Tiers
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
 
@@ -46,7 +45,7 @@ class Download:
         confidence: at which rows leave early.
         spent: returns the bytes that came for the version so far.
         tell: reports an event.
-        tolerant: whether a tolerant chunk is taken with wrong bits.
+        tolerant: whether a tolerant chunk is taken with wrong bits, until a canary says that it has too many.
         storage_bytes: what everything that is kept may take; None for no limit.
         chunks: how many were fetched.
     """
@@ -74,57 +73,68 @@ class Download:
         Raises:
             NetgraftError: it could not be done; what was installed stays.
         """
-        head, held = self.assembly.opened.head, self.assembly.held
-        missing = [index for index in sorted(row.chunks) if index not in held]
+        head, missing = self.assembly.opened.head, self._left(row)
         if missing or not self._runs(row.id):
             self.folder.require_space(sum(head.chunks[index].bytes for index in missing) + 4 * row.parameters)
         self._improve(row)
         if plan.delta is not None and self.parent is not None and 0 <= plan.delta < len(head.deltas):
             self._try_delta(self.parent, plan.delta)
             self._improve(row)
-        while left := [index for index in missing if index not in self.assembly.held]:
-            if not self._poured(left, self._add, lambda: self._improve(row)):
-                self._add(left[0], self._fetched(head.chunks[left[0]]))
-                self._improve(row)
+        self._fill(row)
         self._improve(row, last=True)
+        if self._left(row):  # chunks with too many wrong bits were removed
+            self._fill(row)
+            self._improve(row, last=True)
+
+    def _left(self, row: CutRow) -> list[int]:
+        """Return the places of a cut's chunks that are not held yet."""
+        return [index for index in sorted(row.chunks) if index not in self.assembly.held]
+
+    def _fill(self, row: CutRow) -> None:
+        """Fetch what a cut needs, and install every better cut on the way."""
+        while self._left(row):
+            if not self._poured(self._left(row), self._add, lambda: self._improve(row)):
+                for index in self._left(row)[:1]:
+                    self._add(index, self._fetched(self.assembly.opened.head.chunks[index]))
+                    self._improve(row)
 
     def _poured(self, left: Sequence[int], keep: Callable[[int, bytes], None], then: Callable[[], None]) -> bool:
-        """Fetch chunks in one answer, each kept when it is whole; return whether any came.
+        """Fetch chunks in one answer, each kept when it is whole; return whether all was right and any came.
 
         What comes together makes one better model. After an answer that breaks off the next chunk is asked for by
-        itself, of any server; after one with a wrong chunk, which is left out, all that are missing are.
+        itself, of any server; after one with a wrong chunk, which is left out, all that are missing are. What follows a
+        wrong chunk may begin at another byte than it should, so it counts only with its hash.
 
         Args:
             left: ascending places of chunks, those of deltas behind the head's own.
             keep: gets the place and the bytes of each that is right.
             then: is called after each part of the answer.
         """
-        head, most_bytes = self.assembly.opened.head, math.inf
+        head, wrong = self.assembly.opened.head, list[str]()
         every = rows_of(head)
-        if self.tiers.limit_bytes is not None:
-            most_bytes = self.tiers.limit_bytes - self.tiers.received_bytes - EXCHANGE_BYTES
-        places = first_batch(left, every, most_bytes)
+        places = first_batch(left, every, self.tiers.left_bytes())
+        places = first_batch(places, every, self.tiers.left_bytes(batch_path(head, places)))
         if not self._pours or len(places) < 2:
             return False
         rows, before = [every[place] for place in places], self.chunks
         splitter = Splitter([row.bytes for row in rows])
 
-        def take(part: bytes) -> str | None:
-            wrong: str | None = None
+        def take(part: bytes) -> Sequence[str]:
+            known = len(wrong)
             for number, data in splitter.feed(part):
-                said = wrong_chunk(rows[number], data, tolerant=self.tolerant)
+                said = wrong_chunk(rows[number], data, tolerant=self.tolerant and not wrong)
                 if said is not None:
-                    wrong = said
+                    wrong.append(said)
                     continue
                 self.chunks += 1
                 keep(places[number], data)
             then()
-            return wrong
+            return wrong[known:]
 
         expected_bytes = sum(row.bytes for row in rows)
         trouble = self.tiers.pour(batch_path(head, places), take, expected_bytes=expected_bytes)
         self._pours = trouble is None or trouble.kind not in _NO_MORE_POURS
-        return self.chunks > before
+        return trouble is None and self.chunks > before
 
     def _try_delta(self, parent: Assembly, number: int) -> None:
         """Fetch a delta and turn the parent's cut into this version's; where it fails, plain chunks follow.
@@ -152,9 +162,13 @@ class Download:
             self.folder.keep_chunk(rows[place].sha256, data)
             found[place] = data
 
-        while left := [place for place, data in found.items() if data is None]:
-            if not self._poured(left, keep, lambda: None):
-                keep(left[0], self._fetched(rows[left[0]]))
+        def left() -> list[int]:
+            return [place for place, data in found.items() if data is None]
+
+        while left():
+            if not self._poured(left(), keep, lambda: None):
+                for place in left()[:1]:
+                    keep(place, self._fetched(rows[place]))
         return [data for data in found.values() if data is not None]
 
     def _add(self, index: int, data: bytes) -> None:
@@ -189,8 +203,8 @@ class Download:
             return
         active = self.folder.state.active
         first = active is None or active.head != self.assembly.opened.sha256
-        self._activate(row)
-        self.tell("usable" if first else "improved", cut=row.id, accuracy=row.accuracy)
+        if self._activate(row):
+            self.tell("usable" if first else "improved", cut=row.id, accuracy=row.accuracy)
 
     def _is_better(self, row: CutRow, wanted: CutRow, *, last: bool) -> bool:
         """Return whether a cut should take over from the active one.
@@ -224,17 +238,36 @@ class Download:
             return True
         return max(self.engine.slots.used_bytes, wanted.memory_bytes) + row.memory_bytes <= limit
 
-    def _activate(self, row: CutRow) -> None:
-        """Build a cut, compare it with its canary, write it, and let the engine answer with it."""
+    def _activate(self, row: CutRow) -> bool:
+        """Build a cut, compare it with its canary, write it, and let the engine answer with it; return whether it does.
+
+        It does not where chunks have too many wrong bits: these are asked for again then.
+        """
         opened = self.assembly.opened
         model = self.assembly.model(row)
-        self.assembly.check(row, model)
+        try:
+            self.assembly.check(row, model)
+        except ChunkError as error:
+            if not self.assembly.damaged.intersection(row.chunks):
+                raise
+            self._forget_damaged()
+            self.tell("corrupt", text=f"chunks have too many wrong bits and are fetched again: {error}")
+            return False
         if self.engine is not None:
             self.engine.slots.require(row.memory_bytes)
         state = replace(self.folder.state, spent_bytes=self.spent())
         install(self.folder, state, opened, row, model)
         if self.engine is not None:
             self.engine.swap(live_of(opened, row, model, self.assembly, self.confidence))
+        return True
+
+    def _forget_damaged(self) -> None:
+        """Remove every chunk with wrong bits, and take none for the rest of this download."""
+        opened = self.assembly.opened
+        for index in self.assembly.damaged:
+            self.folder.forget_chunk(opened.head.chunks[index].sha256)
+        self.tolerant, self.assembly = False, Assembly(opened)
+        held_chunks(self.folder, self.assembly)
 
     def _runs(self, cut: str) -> bool:
         """Return whether a cut of this version is the active one."""

@@ -72,6 +72,10 @@ class LocalFiles:
             return [found.name for found in (self._root / path).iterdir() if not found.name.startswith(".")]
         except FileNotFoundError:
             return []
+        except NotADirectoryError:
+            if "/" in path and (self._root / path).is_file():  # a stray one among folders, not in place of them all
+                return []
+            raise
 
 
 def _create_here(path: Path, data: bytes) -> bool:

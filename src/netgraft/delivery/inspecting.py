@@ -163,16 +163,20 @@ def _opened(path: Path, installed: Installed) -> OpenedHead:
     return opened
 
 
-def _tolerant(heads: list[OpenedHead]) -> set[str]:
-    """Return the names of chunks that may have been taken with wrong bits."""
-    return {row.sha256 for opened in heads for row in opened.head.chunks if row.protection == "tolerant"}
+def _tolerant(heads: list[OpenedHead]) -> dict[str, int]:
+    """Return the names of chunks that may have been taken with wrong bits, and their bytes."""
+    return {row.sha256: row.bytes for opened in heads for row in opened.head.chunks if row.protection == "tolerant"}
 
 
-def _chunks(path: Path, tolerant: set[str]) -> tuple[set[str], list[str]]:
+def _chunks(path: Path, tolerant: dict[str, int]) -> tuple[set[str], list[str]]:
     """Return the names of the chunks that are whole, and of those that are not."""
-    names = [file.name for file in _files(path / "chunks") if SHA256.fullmatch(file.name)]
-    whole = {name for name in names if name in tolerant or _hash_of(path / "chunks" / name) == name}
-    return whole, [name for name in names if name not in whole]
+    files = [file for file in _files(path / "chunks") if SHA256.fullmatch(file.name)]
+    whole = {
+        file.name
+        for file in files
+        if (_size_bytes(file) == tolerant[file.name] if file.name in tolerant else _hash_of(file) == file.name)
+    }
+    return whole, [file.name for file in files if file.name not in whole]
 
 
 def _missing(installed: Installed, heads: list[OpenedHead], there: set[str]) -> Iterator[str]:

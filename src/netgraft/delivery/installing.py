@@ -24,7 +24,7 @@ def slot_bytes(row: CutRow) -> int:
 def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: CutRow, model: Model) -> None:
     """Write a checked cut to the folder and make it the active one; the one of the version before stays known.
 
-    It lasts when the folder is written down.
+    It lasts when the folder is written down. A version that was refused is so until a later one is installed here.
 
     Args:
         folder: claimed.
@@ -45,7 +45,9 @@ def install(folder: DeviceFolder, state: DeviceState, opened: OpenedHead, row: C
         "memory": row.memory_bytes,
         "download": row.bytes,
     }
-    folder.install(model, replace(state, name=head.name, active=active, previous=previous), values)
+    refused = None if state.refused is not None and head.version > state.refused.version else state.refused
+    state = replace(state, name=head.name, active=active, previous=previous, refused=refused)
+    folder.install(model, state, values)
 
 
 def live_of(opened: OpenedHead, row: CutRow, model: Model, assembly: Assembly, confidence: float | None) -> Live:

@@ -122,7 +122,12 @@ class PublicKey:
         Raises:
             TrustError: the file cannot be read or holds no public key.
         """
-        return PublicKey.from_pem(_file(path))
+        data = _file(path)
+        try:
+            return PublicKey.from_pem(data)
+        except TrustError as error:
+            hint = f"; its public half is in {path}.pub" if b"PRIVATE KEY" in data else ""
+            raise TrustError(f"{error}, in {path}{hint}") from error
 
 
 @dataclass(frozen=True)

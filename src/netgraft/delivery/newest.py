@@ -31,6 +31,8 @@ from netgraft.delivery.trust import (
 from netgraft.errors import HeadError, TrustError
 
 _TRUST_PATH = "/v1/trust"
+#: Trust chain, stamp and opening must be there by then, so that no server keeps a device from asking the next one.
+_MOST_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Newest:
         found = self._opening() if at_once else None
         if found is not None:
             return found
-        trust = self._tiers.read(_TRUST_PATH, self._trust, most_bytes=MOST_TRUST_BYTES)
+        trust = self._tiers.read(_TRUST_PATH, self._trust, most_bytes=MOST_TRUST_BYTES, most_s=_MOST_S)
         return Announced(*self.stamped(trust))
 
     def stamped(self, trust: TrustState) -> tuple[TrustState, Stamp]:
@@ -107,7 +109,10 @@ class Newest:
             NetgraftError: none that counts came.
         """
         return self._tiers.read(
-            f"{self._path}/stamp", lambda data: self._stamp(trust, data), most_bytes=MOST_STAMP_BYTES
+            f"{self._path}/stamp",
+            lambda data: self._stamp(trust, data),
+            most_bytes=MOST_STAMP_BYTES,
+            most_s=_MOST_S,
         )
 
     def head(self, announced: Announced) -> tuple[OpenedHead, TrustState]:
@@ -135,7 +140,8 @@ class Newest:
         """Return what one answer says; None where no server gives it."""
         target = self._folder.state.target
         held = target if target is not None and self._folder.head(target) is not None else None
-        return self._tiers.glance(opening_path(self._name, held), self._read, most_bytes=MOST_OPENING_BYTES)
+        path = opening_path(self._name, held)
+        return self._tiers.glance(path, self._read, most_bytes=MOST_OPENING_BYTES, most_s=_MOST_S)
 
     def _read(self, data: bytes) -> Announced:
         """Return what an opening says, after every check that its parts would get by themselves.
@@ -145,8 +151,8 @@ class Newest:
         """
         opening = unpack_opening(data)
         trust, stamp = self._stamp(self._trust(opening.trust), opening.stamp)
-        refused = self._folder.state.refused
-        if not opening.head or (refused is not None and refused.head == stamp.head):
+        self._folder.note(replace(self._folder.state, trust=trust))
+        if not opening.head or self._folder.state.refuses(stamp.head, stamp.version):
             return Announced(trust, stamp)
         return Announced(trust, stamp, opening.head, self._opened(trust, stamp, opening.head))
 
@@ -166,7 +172,10 @@ class Newest:
 
     def _opened(self, trust: TrustState, stamp: Stamp, data: bytes) -> OpenedHead:
         """Return the head of a stamp."""
-        opened = unpack_head(data, head_verifier(trust))
+        try:
+            opened = unpack_head(data, head_verifier(trust))
+        except TrustError as error:
+            raise TrustError(f"{error}, on the head of version {stamp.version} of {self._name!r}") from error
         self._accepted(trust, stamp, opened)
         return opened
 

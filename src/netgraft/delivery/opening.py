@@ -56,8 +56,14 @@ def opening_path(name: str, held: str | None) -> str:
 
 def pack_opening(opening: Opening) -> bytes:
     """Return an opening as bytes."""
-    notes = _notes(opening.trust, opening.stamp)
-    return b"".join((MAGIC, _size(notes), notes, opening.head))
+    return pack_notes(opening.trust, opening.stamp) + opening.head
+
+
+@lru_cache(maxsize=256)
+def pack_notes(trust: bytes, stamp: bytes) -> bytes:
+    """Return an opening's bytes before its head; a server gives the same ones for a few seconds."""
+    notes = compress(_size(trust) + trust + stamp)
+    return b"".join((MAGIC, _size(notes), notes))
 
 
 def unpack_opening(data: bytes) -> Opening:
@@ -83,12 +89,6 @@ def unpack_opening(data: bytes) -> Opening:
     if not _SIZE_BYTES <= trust_end <= len(notes):
         raise HeadError(f"an opening's notes must have {trust_end} bytes before the stamp, got {len(notes)}")
     return Opening(notes[_SIZE_BYTES:trust_end], notes[trust_end:], data[end:])
-
-
-@lru_cache(maxsize=256)
-def _notes(trust: bytes, stamp: bytes) -> bytes:
-    """Return the frame of trust chain and stamp; a server gives the same one for a few seconds."""
-    return compress(_size(trust) + trust + stamp)
 
 
 def _size(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import selectors
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -30,7 +31,7 @@ _Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _READ_BYTES = 65_536
 _PIECE_S = 0.004  # how long a piece of a stream takes on the link
 _AHEAD_S = 0.02  # how far ahead of the clock a connection may book the link
-_TIMER_S = 0.0005  # shorter waits are not worth a timer
+_TIMER_S = 0.0001  # shorter waits are not worth a timer
 _LONGEST_WAIT_S = 3_600.0
 _QUEUE = 256
 
@@ -283,6 +284,11 @@ class _Stream:
             raise ConnectionAbortedError("the link broke off")
 
 
+def exact_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop whose timers are exact to microseconds; those of epoll are late by up to a millisecond."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 class ProxyThread:
     """The same proxy in a thread of its own: ``with ProxyThread(target, link) as url``."""
 
@@ -327,7 +333,8 @@ class ProxyThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=exact_loop) as runner:
+                runner.run(self._serve())
         except OSError as error:
             self._failed = error
         finally:

@@ -17,8 +17,8 @@ from netgraft.delivery.chunk import ChunkRow
 from netgraft.delivery.costs import completed, costs_of
 from netgraft.delivery.head import unpack_head
 from netgraft.delivery.incoming import PlanRequest, unpack_upload
-from netgraft.delivery.opening import Opening, pack_opening
-from netgraft.delivery.shelf import Shelf, Stamps
+from netgraft.delivery.opening import pack_notes
+from netgraft.delivery.shelf import Shelf, Shown, Stamps
 from netgraft.delivery.trust import newest_trust
 from netgraft.errors import (
     BudgetError,
@@ -37,7 +37,6 @@ CHUNKS_URL = "/c/"
 JSON, BYTES = "application/json", "application/octet-stream"
 IMMUTABLE = "public, max-age=31536000, immutable"
 _SHORT_LIVED = "public, max-age=5"
-_GOOD = 200
 _LOG = logging.getLogger("netgraft.service")
 
 
@@ -50,12 +49,19 @@ class Answer:
         body: its bytes.
         media: their type.
         headers: further ones.
+        shared: the bytes behind those of the body, which are in memory once for all who ask.
     """
 
     status: int
     body: bytes
     media: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    shared: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of all that goes back behind the headers."""
+        return len(self.body) + len(self.shared)
 
 
 def error(status: int, text: object, *, retry_after_s: int = 0) -> Answer:
@@ -95,41 +101,34 @@ def models(shelf: Shelf) -> Answer:
     return _json({"models": listed})
 
 
-def head(shelf: Shelf, name: str, version: int | None, *, now_s: float, known: str | None = None) -> Answer:
+def head(found: Shown, *, known: str | None = None) -> Answer:
     """Answer with a signed head.
 
     Args:
-        shelf: what is published.
-        name: of the model.
-        version: its number, or None for the latest.
-        now_s: seconds since 1970.
+        found: the version.
         known: the header If-None-Match.
-
-    Raises:
-        SettingError, HeadError: as for `Shelf.open`.
     """
-    found = shelf.open(name, version, now_s)
     headers = (("ETag", f'"{found.sha256}"'), ("Cache-Control", _SHORT_LIVED), ("X-Version", str(found.version)))
     if known is not None and (known.strip() == "*" or found.sha256 in known):
         return Answer(304, b"", BYTES, headers)
     return Answer(200, found.data, BYTES, headers)
 
 
-def stamp(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float) -> Answer:
+def stamp(found: Shown, stamps: Stamps, name: str, *, now_s: float) -> Answer:
     """Answer with a signed stamp: which head is the newest of a name.
 
     Raises:
-        SettingError, HeadError: as for `Shelf.open`.
         TrustError: the server has no online key.
     """
-    data = stamps.of(name, shelf.open(name, None, now_s), now_s)
+    data = stamps.of(name, found, now_s)
     return Answer(200, data, BYTES, (("Cache-Control", "no-cache"),))
 
 
-def opening(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float, held: str | None = None) -> Answer:
+def opening(found: Shown, shelf: Shelf, stamps: Stamps, name: str, *, now_s: float, held: str | None = None) -> Answer:
     """Answer with all that a working model needs: trust chain, stamp and head in one.
 
     Args:
+        found: the latest version.
         shelf: what is published.
         stamps: signs which head is the newest.
         name: of the model.
@@ -137,21 +136,21 @@ def opening(shelf: Shelf, stamps: Stamps, name: str, *, now_s: float, held: str 
         held: SHA-256 of a head that need not come again.
 
     Raises:
-        SettingError, HeadError: as for `Shelf.open`.
         TrustError: no trust document is published, or the server has no online key.
     """
-    found = shelf.open(name, None, now_s)
-    data = b"" if held == found.sha256 else found.data
-    made = pack_opening(Opening(shelf.trust(), stamps.of(name, found, now_s), data))
-    return Answer(200, made, BYTES, (("Cache-Control", "no-cache"),))
+    shared = b"" if held == found.sha256 else found.data
+    notes = pack_notes(shelf.trust(), stamps.of(name, found, now_s))
+    return Answer(200, notes, BYTES, (("Cache-Control", "no-cache"),), shared)
 
 
-def opening_at_hand(shelf: Shelf, stamps: Stamps, name: str, held: str | None, *, now_s: float) -> Answer | None:
-    """Answer as `opening` does, from memory alone; None where the place must be read, or something is missing there."""
-    if shelf.peek(name, None, now_s) is None:
+def opening_at_hand(
+    shelf: Shelf, stamps: Stamps, name: str, held: str | None, *, now_s: float
+) -> Callable[[], Answer] | None:
+    """Return what answers as `opening` does, or None where the place must be read; looking costs next to nothing."""
+    found = shelf.peek(name, None, now_s)
+    if found is None:
         return None
-    found = answered(lambda: opening(shelf, stamps, name, now_s=now_s, held=held))
-    return found if found.status == _GOOD else None
+    return lambda: answered(lambda: opening(found, shelf, stamps, name, now_s=now_s, held=held))
 
 
 def batch(shelf: Shelf, name: str, version: int, places: str, *, now_s: float) -> list[ChunkRow]:
@@ -199,22 +198,18 @@ class Planned:
     decision: str
 
 
-def plan(shelf: Shelf, name: str, asked: PlanRequest, *, now_s: float) -> Planned:
+def plan(found: Shown, asked: PlanRequest) -> Planned:
     """Return the answer with the plan for a situation.
 
     Args:
-        shelf: what is published.
-        name: of the model.
+        found: the version that is asked for.
         asked: what the device asks for.
-        now_s: seconds since 1970.
 
     Raises:
         SituationError: the situation says what cannot be, or the head has no cut that is said to answer.
         BudgetError: no cut fits the situation.
-        SettingError, HeadError: as for `Shelf.open`.
     """
     given = completed(situation.from_json(asked.situation))
-    found = shelf.open(name, asked.version, now_s)
     shown_head = found.opened.head
     held = frozenset(found.index[each] for each in (*asked.held, *given.held) if each in found.index)
     made = planner.plan(

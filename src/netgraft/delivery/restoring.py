@@ -17,6 +17,7 @@ from netgraft.delivery.head import unpack_head
 from netgraft.delivery.installing import install, live_of
 from netgraft.delivery.store import DeviceFolder, DeviceState, Installed
 from netgraft.errors import ChunkError, HeadError, ModelError, StorageError
+from netgraft.records import sha256_hex
 
 
 def reopened(folder: DeviceFolder, sha256: str) -> Assembly | None:
@@ -33,7 +34,9 @@ def reopened(folder: DeviceFolder, sha256: str) -> Assembly | None:
 
 
 def held_chunks(folder: DeviceFolder, assembly: Assembly, *, tolerant: bool = False) -> None:
-    """Add every chunk that the folder holds; what is damaged is removed, so that it is fetched again.
+    """Add every chunk that the folder holds; what is damaged is left out, so that it is fetched again.
+
+    It is removed, too, but for tolerant chunks with wrong bits, which may be all there is of the version before.
 
     Args:
         folder: claimed.
@@ -133,7 +136,7 @@ def roll_back(
 def refuse_active(folder: DeviceFolder, *, tolerant: bool = False) -> Live:
     """Go back to the version before the active one by hand, and return its model.
 
-    The version that was active is not installed again until a later one comes, or `take_back`.
+    The version that was active is not installed again until a later one was, or `take_back`.
 
     Args:
         folder: claimed.
@@ -216,7 +219,9 @@ def rebuilt(
 
 def _add_held(folder: DeviceFolder, assembly: Assembly, index: int, row: ChunkRow, tolerant: bool) -> None:
     exact = row.protection == "exact"
-    data = folder.chunk(row.sha256, exact=exact or not tolerant)
+    data = folder.chunk(row.sha256, exact=exact)
+    if data is not None and not exact and not tolerant and sha256_hex(data) != row.sha256:
+        return
     content = folder.chunk(row.decoded_sha256) if data is None and exact else None
     try:
         if data is not None:

@@ -86,7 +86,7 @@ class Shelf:
         self._fresh_s = fresh_s
         self._latest: Recent[str, tuple[float, int, str, tuple[int, ...] | None]] = Recent(64 * most_heads)
         self._heads: Recent[str, Shown] = Recent(most_heads)
-        self._trust = b""
+        self._trust, self._lock = b"", threading.Lock()
 
     def peek(self, name: str, version: int | None, now_s: float) -> Shown | None:
         """Return a version from memory alone, or None where the place must be read."""
@@ -108,24 +108,55 @@ class Shelf:
             HeadError: its head is missing or damaged.
         """
         found = self.peek(name, version, now_s)
-        if found is not None:
-            return found
-        if version is None:
-            mark = self.published.mark(name, now_s)
-            version, sha256 = self.published.latest(name)
-            self._latest.put(name, (now_s, version, sha256, mark))
-        else:
-            sha256 = self.published.identity(name, version)
-        self._follow_trust()
-        shown_head = self._heads.get(sha256)
-        if shown_head is None:
-            shown_head = _shown(version, self.published.head_of(sha256))
-        self._heads.put(sha256, shown_head)
-        return shown_head
+        while found is None:
+            found = self._read(name, version, now_s)
+        return found
 
-    def warm(self, now_s: float) -> None:
-        """Open the latest version of every name, as far as there is room; what cannot be read waits to be asked for."""
+    def _read(self, name: str, version: int | None, now_s: float) -> Shown | None:
+        """Read a version; None where the keys that count were replaced meanwhile, so that it must be read again.
+
+        Nothing is locked while files are read and a head is opened: whoever asks for another head need not wait. The
+        mark is taken first and the trust chain before the head (who replaces keys signs heads first), so that what is
+        kept is never older than what it is believed by.
+        """
+        trust = self._trust
+        mark = self.published.mark(name, now_s)
+        if version is None:
+            number, sha256 = self.published.latest(name)
+        else:
+            number, sha256 = version, self.published.identity(name, version)
+        chain = self._chain()
+        found = self._heads.get(sha256) if chain == trust else None
+        if found is None:
+            found = _shown(number, self.published.head_of(sha256))
+        with self._lock:
+            if self._trust is not trust:
+                return None
+            if chain != trust:  # heads are opened anew: their signatures were replaced, too
+                self._trust = chain
+                self._heads.clear()
+            self._heads.put(sha256, found)
+            if version is None:
+                self._latest.put(name, (now_s, number, sha256, mark))
+        return found
+
+    def _chain(self) -> bytes:
+        """Return the chain of trust documents; the one before where none can be had: who asks for it is told."""
+        try:
+            return self.published.trust()
+        except TrustError:
+            return self._trust
+
+    def warm(self, now_s: float, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Open the latest version of every name, as far as there is room; what cannot be read waits to be asked for.
+
+        Args:
+            now_s: seconds since 1970.
+            stopped: whether nobody will ask any more; asked before each name.
+        """
         for name in self.published.names()[: self._heads.most]:
+            if stopped():
+                return
             with suppress(NetgraftError):
                 self.open(name, None, now_s)
 
@@ -137,16 +168,6 @@ class Shelf:
             if any(row.sha256 == sha256 for delta in each.opened.head.deltas for row in delta.chunks):
                 return True
         return False
-
-    def _follow_trust(self) -> None:
-        """Open heads anew where the keys that count were replaced: their signatures were, too."""
-        try:
-            trust = self.published.trust()
-        except TrustError:  # who asks for it is told
-            return
-        if trust != self._trust:
-            self._trust = trust
-            self._heads.clear()
 
     def trust(self) -> bytes:
         """Return the chain of trust documents as it was when a version was opened last.

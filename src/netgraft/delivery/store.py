@@ -19,10 +19,12 @@ needs is ever removed; a path is joined only with names this module made or with
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +51,7 @@ __all__ = [
 
 #: What must stay free beyond the bytes that are about to be written.
 SPARE_BYTES = 65_536
+_TRIES, _BETWEEN_S = 6, 0.01
 _STATE, _BEFORE, _FRONT, _LOCK, _MODEL, _HEADS, _CHUNKS = (
     "state.json", "state.old.json", "front.json", "lock", "model", "heads", "chunks",
 )  # fmt: skip
@@ -60,12 +63,15 @@ def free_bytes(path: Path) -> int:
 
 
 @contextmanager
-def device_folder(path: Path, *, free: Callable[[Path], int] = free_bytes) -> Iterator[DeviceFolder]:
+def device_folder(
+    path: Path, *, free: Callable[[Path], int] = free_bytes, wait: Callable[[float], None] = time.sleep
+) -> Iterator[DeviceFolder]:
     """Claim the folder of a device for as long as the context lasts; it is made if need be.
 
     Args:
         path: of the folder.
         free: returns the free bytes of its disk.
+        wait: waits some seconds.
 
     Raises:
         StorageError: another client works in it, it is no device's folder but holds something, it is damaged, or it
@@ -73,24 +79,40 @@ def device_folder(path: Path, *, free: Callable[[Path], int] = free_bytes) -> It
     """
     with _writing(path):
         path.mkdir(parents=True, exist_ok=True)
-        foreign = [entry.name for entry in path.iterdir()] if not (path / _LOCK).exists() else []
+        foreign = [] if _is_devices(path) else [entry.name for entry in path.iterdir()]
         if foreign:
             raise StorageError(f"a new or empty folder or one of a device is required, got {path} with {foreign[0]!r}")
         handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _claimed(handle, wait):
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
             raise StorageError(
                 f"a folder that no other client uses is required, got {path}, in use by process {holder}"
-            ) from error
+            )
         with _writing(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield DeviceFolder(path, free)
     finally:
         os.close(handle)
+
+
+def _is_devices(path: Path) -> bool:
+    """Return whether a folder is a device's; a copy of one may lack the lock."""
+    return any((path / name).exists() for name in (_LOCK, _STATE, _BEFORE))
+
+
+def _claimed(handle: int, wait: Callable[[float], None]) -> bool:
+    """Return whether the lock could be had; `holder_of` has it for an instant, too, so it is tried for 50 ms."""
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if left:
+                wait(_BETWEEN_S)
+        else:
+            return True
+    return False
 
 
 def holder_of(path: Path) -> int | None:
@@ -106,6 +128,9 @@ def holder_of(path: Path) -> int | None:
             except OSError:
                 text = file.read(20).decode("ascii", "replace").strip()
                 return int(text) if text.isdigit() else 0
+    except FileNotFoundError as error:
+        if not _is_devices(path):
+            raise StorageError(f"the folder of a device is required, got {path}: {error.strerror}") from error
     except OSError as error:
         raise StorageError(f"the folder of a device is required, got {path}: {error.strerror}") from error
     return None
@@ -132,6 +157,8 @@ class DeviceFolder:
         self._unsynced: set[Path] = set()
         self.state = self._read_state()
         self._settle()
+        if self.state.active is not None:  # a client that was killed may not have synced it
+            self._unsynced = {*(path / _MODEL).glob(f"{self.state.active.slot}.*"), path / _MODEL / "manifest.json"}
 
     def note(self, state: DeviceState) -> None:
         """Remember a state; `write_down` writes it."""
@@ -148,6 +175,8 @@ class DeviceFolder:
         with _writing(self.path):
             for path in sorted(self._unsynced):  # the state is the last
                 _sync(path)
+            for folder in sorted({path.parent for path in self._unsynced}, reverse=True):
+                _sync(folder)
         self._is_safe |= self.path / _STATE in self._unsynced
         self._unsynced.clear()
         if self._is_ahead:
@@ -223,6 +252,8 @@ class DeviceFolder:
     def install(self, model: Model, state: DeviceState, values: Mapping[str, float]) -> None:
         """Write a model to the slot that is not active and switch to it; `write_down` makes it last.
 
+        The slot may be the one that the newest synced state names, so what was installed since is written down first.
+
         Args:
             model: checked.
             state: in which that slot is active.
@@ -234,6 +265,9 @@ class DeviceFolder:
         installed = state.active
         if installed is None or installed.slot != self.free_slot():
             raise StorageError(f"a model for the slot {self.free_slot()!r} is required, got another")
+        if self._unsynced:
+            self.write_down()
+        self._write_heads()
         with _writing(self.path):
             self._write_slot(installed.slot, model)
             self._write_later(self.path / _FRONT, _json(front_of(model, state, values)))
@@ -326,6 +360,9 @@ class DeviceFolder:
         """Return the state, the one before where it is damaged; an empty one in a new folder."""
         try:
             found = state_in(self.path / _STATE)
+            if found is not None:  # a client that was killed may not have synced it
+                with _writing(self.path):
+                    _sync(self.path / _STATE)
             self._is_safe = found is not None
         except StorageError:
             found = state_in(self.path / _BEFORE)
@@ -452,6 +489,8 @@ def _write(path: Path, data: bytes, *, sync: bool = False) -> None:
             if sync:
                 os.fsync(file.fileno())
         aside.replace(path)
+        if sync:
+            _sync(path.parent)
     except OSError as error:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -464,11 +503,14 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _sync(path: Path) -> None:
-    """Make sure that a file outlasts a loss of power; one that has gone since needs not."""
+    """Make sure that a file, or the names in a folder, outlast a loss of power; what has gone since needs not."""
     with suppress(FileNotFoundError):
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not path.is_dir():  # some file systems sync no folder
+                raise
         finally:
             os.close(handle)
 

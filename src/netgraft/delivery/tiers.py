@@ -7,6 +7,7 @@ that lost its server does not come back all at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,10 +19,10 @@ from netgraft.errors import BudgetError, ChunkError, LinkError, NetgraftError, S
 
 _T = TypeVar("_T")
 
-#: Lines and headers of one exchange that are set aside before it begins.
-EXCHANGE_BYTES = 768
-# An answer that is poured is read on after one wrong part: the next are as good as ever, and already on their way.
-_MOST_WRONG_PARTS = 1
+#: Lines and headers of one exchange that are set aside before it begins; what a path has beyond so much comes on top.
+EXCHANGE_BYTES, _PATH_BYTES = 768, 100
+# An answer that is poured is read on after one thing that is wrong: the next may be right, and are on their way.
+_MOST_WRONG = 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,19 @@ class Trouble:
     text: str
 
 
+def check_addresses(servers: Sequence[str]) -> None:
+    """Check the addresses of servers.
+
+    Raises:
+        SettingError: there is none, or one is no HTTP address.
+    """
+    if not servers:
+        raise SettingError("a server's address is required, got none")
+    for server in servers:
+        if not server.startswith(("http://", "https://")):
+            raise SettingError(f"a server's address must begin with http:// or https://, got {server!r}")
+
+
 class Tiers:
     """Asks one server after the other. Not for use by several threads."""
 
@@ -86,11 +100,7 @@ class Tiers:
         Raises:
             SettingError: there is no server, or one is no HTTP address.
         """
-        if not servers:
-            raise SettingError("a server's address is required, got none")
-        for server in servers:
-            if not server.startswith(("http://", "https://")):
-                raise SettingError(f"a server's address must begin with http:// or https://, got {server!r}")
+        check_addresses(servers)
         self.servers = tuple(server.rstrip("/") for server in servers)
         self.received_bytes = 0
         self.limit_bytes: int | None = None
@@ -110,6 +120,7 @@ class Tiers:
         right: Callable[[bytes], str | None] = lambda body: None,
         body: bytes | None = None,
         again: bool = True,
+        most_s: float = math.inf,
     ) -> bytes:
         """Return what the first server gives that has it and gives it right.
 
@@ -120,6 +131,7 @@ class Tiers:
             right: says what is wrong with an answer, or None.
             body: JSON to send.
             again: whether a server is asked again after an answer that was wrong.
+            most_s: seconds in which an answer must be there.
 
         Raises:
             BudgetError: the bytes would go beyond the limit.
@@ -140,7 +152,7 @@ class Tiers:
             if server in without:
                 continue
             wanted = self._allowed(path, most_bytes, expected_bytes)
-            reply = self._transport.ask(server + path, most_bytes=wanted, body=body)
+            reply = self._transport.ask(server + path, most_bytes=wanted, body=body, most_s=most_s)
             self.received_bytes += reply.received_bytes
             last = _judged(reply, server, right)
             if last is None:
@@ -155,7 +167,15 @@ class Tiers:
         assert last is not None
         raise self._nothing(path, last, beyond=beyond)
 
-    def read(self, path: str, reader: Callable[[bytes], _T], *, most_bytes: int, body: bytes | None = None) -> _T:
+    def read(
+        self,
+        path: str,
+        reader: Callable[[bytes], _T],
+        *,
+        most_bytes: int,
+        body: bytes | None = None,
+        most_s: float = math.inf,
+    ) -> _T:
         """Return what a reader makes of the first answer that it does not refuse; each server may be wrong once.
 
         Args:
@@ -163,6 +183,7 @@ class Tiers:
             reader: raises a NetgraftError for an answer that does not count.
             most_bytes: the largest answer that is read.
             body: JSON to send.
+            most_s: seconds in which an answer must be there.
 
         Raises:
             NetgraftError: what the reader said of the last answer, where one came from every server; else as `ask`.
@@ -179,14 +200,16 @@ class Tiers:
             return None
 
         try:
-            self.ask(path, most_bytes=most_bytes, right=wrong, body=body, again=False)
+            self.ask(path, most_bytes=most_bytes, right=wrong, body=body, again=False, most_s=most_s)
         except ChunkError as error:
             raise refused[-1] from error
         except LinkError as error:
             raise error from (refused[-1] if refused else None)
         return made[-1]
 
-    def glance(self, path: str, reader: Callable[[bytes], _T], *, most_bytes: int) -> _T | None:
+    def glance(
+        self, path: str, reader: Callable[[bytes], _T], *, most_bytes: int, most_s: float = math.inf
+    ) -> _T | None:
         """Return what a reader makes of the first answer that it does not refuse, each server being asked once.
 
         None where nothing came, or where a server does not know the path: whoever asks then has another way, which
@@ -196,13 +219,14 @@ class Tiers:
             path: behind a server's address.
             reader: raises a NetgraftError for an answer that does not count.
             most_bytes: the largest answer that is read.
+            most_s: seconds in which an answer must be there.
 
         Raises:
             BudgetError: the bytes would go beyond the limit.
         """
-        self.before()
         for server in self._in_order():
-            reply = self._transport.ask(server + path, most_bytes=self._allowed(path, most_bytes, 0))
+            self.before()
+            reply = self._transport.ask(server + path, most_bytes=self._allowed(path, most_bytes, 0), most_s=most_s)
             self.received_bytes += reply.received_bytes
             made: _T | None = None
             if reply.fault is None:
@@ -218,38 +242,53 @@ class Tiers:
             return made
         return None
 
-    def pour(self, path: str, take: Callable[[bytes], str | None], *, expected_bytes: int) -> Trouble | None:
+    def pour(self, path: str, take: Callable[[bytes], Sequence[str]], *, expected_bytes: int) -> Trouble | None:
         """Give what one server answers part by part as it comes; return what went wrong, None where nothing did.
 
-        The server that answered well last is asked, once; every byte counts when it comes.
+        The server that answered well last is asked, once; one that fails is left for the next. Every byte counts when
+        it comes.
 
         Args:
             path: behind a server's address.
-            take: gets each part, and says what is wrong with it, or None.
+            take: gets each part, and says each thing that is wrong in it.
             expected_bytes: of the whole answer; no more is read.
 
         Raises:
             BudgetError: the bytes would go beyond the limit.
+            NetgraftError: what `take` raised.
         """
         self.before()
-        server, poured, wrong = self.servers[self._first], [0], list[str]()
+        server, poured = self.servers[self._first], 0
+        wrong, failed = list[str](), list[NetgraftError]()
 
         def counted(part: bytes) -> bool:
-            poured[0] += len(part)
+            nonlocal poured
+            poured += len(part)
             self.received_bytes += len(part)
-            said = take(part)
-            wrong.extend([said] if said is not None else [])
-            return len(wrong) <= _MOST_WRONG_PARTS
+            try:
+                wrong.extend(take(part))
+            except NetgraftError as error:  # the lines and headers of the answer are counted first
+                failed.append(error)
+            return len(wrong) <= _MOST_WRONG and not failed
 
         most_bytes = self._allowed(path, expected_bytes, expected_bytes)
         reply = self._transport.pour(server + path, counted, most_bytes=most_bytes)
-        self.received_bytes += reply.received_bytes - poured[0]
+        self.received_bytes += reply.received_bytes - poured
+        if failed:
+            raise failed[0]
         if reply.fault is None and not wrong:
             return None
         trouble = Trouble(reply.fault or "corrupt", server, reply.text if reply.fault else wrong[0])
         if trouble.kind != "missing":
+            self._first = (self._first + 1) % len(self.servers)
             self.trouble(trouble)
         return trouble
+
+    def left_bytes(self, path: str = "") -> float:
+        """Return how many bytes an answer to a path may have within the limit; infinity where there is none."""
+        if self.limit_bytes is None:
+            return math.inf
+        return self.limit_bytes - self.received_bytes - _exchange_bytes(path)
 
     def _in_order(self) -> list[str]:
         """Return the servers, the one that answered well last before the others."""
@@ -268,19 +307,20 @@ class Tiers:
 
     def _allowed(self, path: str, most_bytes: int, expected_bytes: int) -> int:
         """Return how many bytes of an answer may be read."""
-        if self.limit_bytes is None:
-            return most_bytes
-        left = self.limit_bytes - self.received_bytes - EXCHANGE_BYTES
+        left = self.left_bytes(path)
         if left < max(1, expected_bytes):
-            raise BudgetError(
-                f"{self.received_bytes + expected_bytes + EXCHANGE_BYTES} bytes of data are required for {path}, "
-                f"got a budget of {self.limit_bytes}"
-            )
-        return min(most_bytes, left)
+            needed = self.received_bytes + expected_bytes + _exchange_bytes(path)
+            raise BudgetError(f"{needed} bytes of data are required for {path}, got a budget of {self.limit_bytes}")
+        return int(min(most_bytes, left))
 
     def _wait_s(self, rounds: int, reply: Reply) -> float:
         drawn = self._retries.wait_s(rounds, self._generator)
         return min(self._retries.most_s, max(drawn, reply.retry_after_s or 0.0))
+
+
+def _exchange_bytes(path: str) -> int:
+    """Return what lines and headers of one exchange are taken for."""
+    return EXCHANGE_BYTES + max(0, len(path) - _PATH_BYTES)
 
 
 def _judged(reply: Reply, server: str, right: Callable[[bytes], str | None]) -> Trouble | None:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from netgraft.delivery.assembly import Assembly
+from netgraft.delivery.chunk import ChunkRow
+from netgraft.delivery.coverage import cut_regions
 from netgraft.delivery.cut_table import cut_id
 from netgraft.delivery.head import CutRow, Head, OpenedHead
 from netgraft.delivery.link import Channel, Independent, Received
@@ -127,23 +129,36 @@ def worst_loss(
     clean = arrival(opened, chunks, Channel(), generator(tolerance.seed, "clean"))
     before = [judge(clean.model(cut))[0] for cut in cuts]
     worst = 0.0
-    for came in _draws(opened, chunks, tolerance):
+    for lost, came in _draws(opened, chunks, tolerance):
         for cut, accuracy in zip(cuts, before, strict=True):
+            if lost is not None and not _holds(opened.head, cut, lost):
+                continue
             worst = max(worst, accuracy - judge(came.model(cut))[0])
             if worst > tolerance.most_lost:
                 return worst
     return worst
 
 
-def _draws(opened: OpenedHead, chunks: Mapping[str, bytes], tolerance: Tolerance) -> Iterator[Assembly]:
-    """Yield what arrives in every draw, and when one packet alone is lost: of few packets, a rare and large loss."""
+def _draws(
+    opened: OpenedHead, chunks: Mapping[str, bytes], tolerance: Tolerance
+) -> Iterator[tuple[ChunkRow | None, Assembly]]:
+    """Yield what arrives in every draw, and when one packet alone is lost: of few packets, a rare and large loss.
+
+    The chunk of that packet comes with it, None where any may be damaged.
+    """
     for draw in range(tolerance.draws):
         for at, channel in enumerate(tolerance.channels):
-            yield arrival(opened, chunks, channel, generator(tolerance.seed, "tolerance", at, draw))
+            yield None, arrival(opened, chunks, channel, generator(tolerance.seed, "tolerance", at, draw))
     for index, row in enumerate(opened.head.chunks):
         if row.protection == "tolerant":
             for start in range(0, row.bytes, tolerance.packet_bytes):
-                yield _arrived(opened, chunks, partial(_without, index, start, tolerance.packet_bytes))
+                yield row, _arrived(opened, chunks, partial(_without, index, start, tolerance.packet_bytes))
+
+
+def _holds(head: Head, cut: CutRow, chunk: ChunkRow) -> bool:
+    """Return whether a cut has a cell of a chunk; what else is in the chunk changes none of its numbers."""
+    regions = set(cut_regions(head.shape.regions, cut.depth, cut.shell))
+    return any(region in regions and plane >= head.lowest(cut) for region, plane in chunk.cells)
 
 
 def _without(chunk: int, start: int, packet_bytes: int, index: int, data: bytes) -> Received:

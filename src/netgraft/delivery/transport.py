@@ -6,6 +6,7 @@ A transport never raises and never asks twice: what to do about a fault is decid
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -53,13 +54,14 @@ class Reply:
 class Transport(Protocol):
     """Asks one question."""
 
-    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None, most_s: float = math.inf) -> Reply:
         """Return what came of a GET, or of a POST of JSON where there is a body.
 
         Args:
             url: what is asked for.
             most_bytes: at which the reading stops.
             body: JSON.
+            most_s: at which the reading stops, in seconds; an answer that drips may else last very long.
         """
         ...
 
@@ -89,21 +91,21 @@ class HttpTransport:
         # compressed answers would make the bytes of the wire and of the body differ
         self._headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {token}"} if token else {})
 
-    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None) -> Reply:
+    def ask(self, url: str, *, most_bytes: int, body: bytes | None = None, most_s: float = math.inf) -> Reply:
         """Return what came of the question; see `Transport`."""
         parts: list[bytes] = []
-        reply = self._caught(url, parts.append, most_bytes, body)
+        reply = self._caught(url, parts.append, most_bytes, body, most_s)
         return reply if reply.fault is not None else replace(reply, body=b"".join(parts))
 
     def pour(self, url: str, take: Callable[[bytes], bool], *, most_bytes: int) -> Reply:
         """Give what comes part by part; see `Transport`."""
-        return self._caught(url, take, most_bytes, None)
+        return self._caught(url, take, most_bytes, None, math.inf)
 
-    def _caught(self, url: str, take: _Take, most_bytes: int, body: bytes | None) -> Reply:
+    def _caught(self, url: str, take: _Take, most_bytes: int, body: bytes | None, most_s: float) -> Reply:
         """Return what came of a question, faults included."""
         count = _Count()
         try:
-            return self._asked(url, take, most_bytes, body, count)
+            return self._asked(url, take, most_bytes, body, count, most_s)
         except httpx.ConnectTimeout as error:
             return Reply(b"", count.total, "timeout", _said(error))
         except httpx.TimeoutException as error:
@@ -115,7 +117,7 @@ class HttpTransport:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             return Reply(b"", count.total, "unreachable", _said(error))
 
-    def _asked(self, url: str, take: _Take, most_bytes: int, body: bytes | None, count: _Count) -> Reply:
+    def _asked(self, url: str, take: _Take, most_bytes: int, body: bytes | None, count: _Count, most_s: float) -> Reply:
         headers = self._headers | ({"content-type": "application/json"} if body is not None else {})
         with self._open("GET" if body is None else "POST", url, headers, body, count) as response:
             length = response.headers.get("content-length", "")
@@ -132,7 +134,7 @@ class HttpTransport:
                 if (take if is_taken else refusal.append)(part) is False:
                     return Reply(b"", count.total)
                 taken_s = self._elapsed() - begun_s
-                if size < (taken_s - _PATIENCE_S) * _LEAST_BYTES_PER_S:
+                if taken_s > most_s or size < (taken_s - _PATIENCE_S) * _LEAST_BYTES_PER_S:
                     return Reply(b"", count.total, "timeout", f"{size} bytes in {taken_s:.0f} s")
         if is_taken:
             return Reply(b"", count.total)

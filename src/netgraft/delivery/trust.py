@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from netgraft.delivery.keys import PublicKey, Signature, SigningKey
@@ -59,6 +60,7 @@ __all__ = [
     "sign_stamp",
     "sign_trust",
     "trust_chain",
+    "verified_chain",
 ]
 
 
@@ -161,6 +163,31 @@ def accept_trust(state: TrustState, data: bytes, *, now_s: int, pinned: PublicKe
     return replace(state, trust=document)
 
 
+def verified_chain(data: bytes, keys: Sequence[PublicKey]) -> tuple[TrustDocument, ...]:
+    """Return the documents of a chain from the first that a known root key signed, each checked against the one before.
+
+    What came before that one is left out: nobody who is known vouches for it. Whether they have expired is not asked.
+
+    Args:
+        data: the chain.
+        keys: root keys that are known.
+
+    Raises:
+        TrustError: the chain is damaged or forged, or none of the keys is a root key that signed one of it.
+    """
+    chain = read_chain(data)
+    start = next((at for at, each in enumerate(chain) if any(_vouches(key, *each) for key in keys)), None)
+    if start is None:
+        raise TrustError(
+            f"a published trust document that a known root key signed is required, got {len(chain)} that "
+            f"{' and '.join(f'{key.id[:16]}...' for key in keys)} did not sign as root; --trust names a key that did"
+        )
+    _check_first(*chain[start])
+    for (_, old), (signed, new) in pairwise(chain[start:]):
+        check_next(old, new, signed)
+    return tuple(document for _, document in chain[start:])
+
+
 def accept_stamp(state: TrustState, data: bytes, *, name: str, now_s: int) -> tuple[TrustState, Stamp]:
     """Return the state after a stamp came, and the stamp.
 
@@ -183,7 +210,10 @@ def accept_stamp(state: TrustState, data: bytes, *, name: str, now_s: int) -> tu
     if stamp.issued_s < seen.issued_s:
         raise HeadError(f"a stamp issued at {seen.issued_s} s or later is required, got a replay of {stamp.issued_s} s")
     if stamp.version < seen.version:
-        raise HeadError(f"version {seen.version} or later of {name!r} is required, got the rolled back {stamp.version}")
+        raise HeadError(
+            f"version {seen.version} or later of {name!r} is required, since that is known here, got the older "
+            f"version {stamp.version}"
+        )
     if stamp.version == seen.version and stamp.head != seen.head:
         raise HeadError(f"one head of version {stamp.version} of {name!r} is required, got two that differ")
     latest_s = max(state.time_s(now_s), stamp.issued_s)
@@ -246,8 +276,13 @@ def _first(state: TrustState, chain: Sequence[tuple[Signed, TrustDocument]], pin
     if signed is None or document is None:
         assert pinned is not None
         raise TrustError(f"a trust document signed by the root key {pinned.id[:16]}... is required, got another")
-    document.check("root", TRUST_MESSAGE + signed_bytes(signed.text), signed.signatures)
+    _check_first(signed, document)
     return replace(state, trust=document, pinned=document.roles["root"].keys)
+
+
+def _check_first(signed: Signed, document: TrustDocument) -> None:
+    """Check that enough root keys of a trust document signed it."""
+    document.check("root", TRUST_MESSAGE + signed_bytes(signed.text), signed.signatures)
 
 
 def _vouches(key: PublicKey, signed: Signed, document: TrustDocument) -> bool:

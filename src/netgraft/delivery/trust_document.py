@@ -204,7 +204,8 @@ def check_next(old: TrustDocument, new: TrustDocument, signed: Signed) -> None:
         try:
             document.check("root", message, signed.signatures)
         except TrustError as error:
-            raise TrustError(f"{error}, by the root keys of trust version {document.version}") from error
+            roots = ", ".join(f"{key[:16]}..." for key in document.roles["root"].keys)
+            raise TrustError(f"{error}, by the root keys of trust version {document.version}: {roots}") from error
 
 
 def _document_of(signed: Signed) -> TrustDocument:

@@ -19,7 +19,7 @@ from netgraft.records import sha256_hex
 PUBLISHER, ONLINE = "publisher.key", "online.key"
 _HOME = "NETGRAFT_HOME"
 _TRUST_DAYS = 3_650
-_DAY_S = 86_400
+_DAY_S, _LONGEST_DAYS = 86_400, 36_500.0
 
 
 def key_folder(library: Library) -> Path:
@@ -64,6 +64,21 @@ def own_keys(library: Library) -> list[tuple[Path, str, SigningKey]]:
     """
     files = {key_folder(library) / name: role for name, role in ((PUBLISHER, "publisher"), (ONLINE, "online"))}
     return [(path, role, SigningKey.read(path)) for path, role in files.items() if path.exists()]
+
+
+def lifetime_s(days: float, what: str) -> int:
+    """Return how many seconds something signed counts.
+
+    Args:
+        days: the same in days.
+        what: names it in the text of an error.
+
+    Raises:
+        SettingError: the days are out of range.
+    """
+    if not 0 < days <= _LONGEST_DAYS:
+        raise SettingError(f"days until {what} expires must be > 0 and <= {_LONGEST_DAYS:g}, got {days:g}")
+    return int(days * _DAY_S)
 
 
 def ensure_trust(library: Library, keys: Sequence[SigningKey], threshold: int | None, now_s: int) -> TrustDocument:

@@ -83,7 +83,9 @@ class Gate:
         self._wall_s, self._steady_s = wall_s, steady_s
         self._known: dict[str, Claims] = {}
 
-    def check(self, *, method: str, path: str, authorization: str | None, address: str) -> Refusal | None:
+    def check(
+        self, *, method: str, path: str, authorization: str | None, address: str, count: int = 1
+    ) -> Refusal | None:
         """Return None for a request that is let in, else why it is not.
 
         Args:
@@ -91,16 +93,17 @@ class Gate:
             path: of the request, decoded.
             authorization: its header, if it came.
             address: of the client.
+            count: of the requests that it counts as.
         """
         scope = scope_for(method, path)
         if scope is None:
             return None
-        return self.check_scope(scope, authorization, address)
+        return self.check_scope(scope, authorization, address, count)
 
-    def check_scope(self, scope: str, authorization: str | None, address: str) -> Refusal | None:
+    def check_scope(self, scope: str, authorization: str | None, address: str, count: int = 1) -> Refusal | None:
         """Return None for a request that needs a scope and is let in, else why it is not."""
         found = self.admit(scope, authorization, address)
-        return found if isinstance(found, Refusal) else self.limited(found.bucket, self._steady_s())
+        return found if isinstance(found, Refusal) else self.limited(found.bucket, self._steady_s(), count)
 
     def admit(self, scope: str, authorization: str | None, address: str) -> Pass | Refusal:
         """Return the pass of a client, with which requests can be counted, or why it gets none.
@@ -127,9 +130,9 @@ class Gate:
         return Pass(bucket, now_s + left_s)
 
     @staticmethod
-    def limited(bucket: Bucket, now_s: float) -> Refusal | None:
-        """Return None and count a request, or say that there are too many."""
-        wait_s = bucket.take(now_s)
+    def limited(bucket: Bucket, now_s: float, count: int = 1) -> Refusal | None:
+        """Return None and count a request, or several, or say that there are too many."""
+        wait_s = bucket.take(now_s, count)
         if not wait_s:
             return None
         return Refusal(429, "fewer requests per second are required", max(1, math.ceil(wait_s)))

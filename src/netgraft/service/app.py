@@ -19,10 +19,11 @@ from starlette.exceptions import HTTPException
 
 from netgraft.delivery import batches, incoming, requests
 from netgraft.delivery.requests import Answer, answered, error
+from netgraft.delivery.shelf import Shown
 from netgraft.errors import NetgraftError
 from netgraft.service import schema
 from netgraft.service.batch import batch_response
-from netgraft.service.watch import Service, Watch, response_of
+from netgraft.service.watch import Service, Watch, refusal_of, response_of
 from netgraft.service.wire import byte_range
 
 _ABOUT = """Publishes models that can be used while they arrive.
@@ -77,9 +78,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     )
     async def head(name: str, request: Request, version: Wanted = None) -> Response:
         known = request.headers.get("if-none-match")
-        return await _shelved(
-            service, name, version, lambda now_s: requests.head(shelf, name, version, now_s=now_s, known=known)
-        )
+        return await _shelved(service, name, version, lambda found, _now_s: requests.head(found, known=known))
 
     @app.get(
         "/v1/models/{name}/stamp",
@@ -88,7 +87,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     )
     async def stamp(name: str) -> Response:
         return await _shelved(
-            service, name, None, lambda now_s: requests.stamp(shelf, service.stamps, name, now_s=now_s)
+            service, name, None, lambda found, now_s: requests.stamp(found, service.stamps, name, now_s=now_s)
         )
 
     @app.get(
@@ -97,9 +96,10 @@ def _add_models(app: FastAPI, service: Service) -> None:
         responses=schema.answers(200, None, "NGOPEN1, then trust chain and stamp, then the head", 404),
     )
     async def opening(name: str, held: Held = None) -> Response:
-        return await _shelved(
-            service, name, None, lambda now_s: requests.opening(shelf, service.stamps, name, now_s=now_s, held=held)
-        )
+        def made(found: Shown, now_s: float) -> Answer:
+            return requests.opening(found, shelf, service.stamps, name, now_s=now_s, held=held)
+
+        return await _shelved(service, name, None, made)
 
     @app.post(
         "/v1/models/{name}/plan",
@@ -116,8 +116,8 @@ def _add_models(app: FastAPI, service: Service) -> None:
         except NetgraftError as failure:
             return response_of(requests.refused(failure))
 
-        def made(now_s: float) -> Answer:
-            planned = requests.plan(shelf, name, asked, now_s=now_s)
+        def made(found: Shown, _now_s: float) -> Answer:
+            planned = requests.plan(found, asked)
             service.metrics.planned(planned.decision)
             return planned.answer
 
@@ -182,12 +182,14 @@ def _add_others(app: FastAPI, service: Service) -> None:
         summary="Several chunks of a version, one after the other",
         responses=schema.answers(200, None, "the chunks in the order of their places", 404),
     )
-    async def batch(name: str, version: Of, places: Places) -> Response:
+    async def batch(name: str, version: Of, places: Places, request: Request) -> Response:
         try:
             rows = await run_in_threadpool(requests.batch, service.shelf, name, version, places, now_s=service.wall_s())
         except NetgraftError as failure:
             return response_of(requests.refused(failure))
-        return await batch_response(published, rows, service.broken)
+        further = len(rows) - 1  # each chunk counts as a request, however it is asked for
+        refused = refusal_of(service.gate, request.scope, further) if further else None
+        return await batch_response(service.chunk, rows) if refused is None else response_of(refused)
 
     responses = {
         **schema.answers(200, None, "the chunk", 404, 416),
@@ -227,12 +229,15 @@ def _add_health(app: FastAPI, service: Service) -> None:
         return response_of(Answer(200, service.metrics.text(), "text/plain; version=0.0.4; charset=utf-8"))
 
 
-async def _shelved(service: Service, name: str, version: int | None, call: Callable[[float], Answer]) -> Response:
+async def _shelved(
+    service: Service, name: str, version: int | None, call: Callable[[Shown, float], Answer]
+) -> Response:
     """Answer at once where the head is in memory, else beside the event loop."""
-    now_s = service.wall_s()
-    if service.shelf.peek(name, version, now_s) is not None:
-        return response_of(answered(lambda: call(now_s)))
-    return await _beside(lambda: call(now_s))
+    shelf, now_s = service.shelf, service.wall_s()
+    found = shelf.peek(name, version, now_s)
+    if found is not None:
+        return response_of(answered(lambda: call(found, now_s)))
+    return await _beside(lambda: call(shelf.open(name, version, now_s), now_s))
 
 
 async def _beside(call: Callable[[], Answer]) -> Response:

@@ -20,7 +20,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from netgraft.delivery.requests import Answer
+from netgraft.delivery.requests import Answer, error
 from netgraft.service.access import Pass, Refusal
 from netgraft.service.journal import LOG
 from netgraft.service.plane import Framed, Plane, headers_of, refusal, told
@@ -158,8 +158,11 @@ class ChunkProtocol(asyncio.Protocol):
             self._close()
 
     def expire(self) -> None:
-        """End the connection because its time is over; the sweep calls this."""
-        if self._transport.is_closing() or self._transport.get_write_buffer_size():
+        """End the connection because its time is over, or let it work on; the sweep calls this."""
+        working = (self._asked or self._loading) and not (self._partial or self._paused)
+        if working and not self._transport.is_closing():
+            self.deadline_s = self._plane.steady_s() + self._plane.limits.idle_s
+        elif self._transport.is_closing() or self._transport.get_write_buffer_size():
             self._drop()  # the client does not take what was sent, and closing would wait until it does
         elif self._partial and not (self._asked or self._paused or self._body_bytes):
             self._end(408, f"a whole request within {self._plane.limits.request_s:g} s is required, got a part")
@@ -221,7 +224,8 @@ class ChunkProtocol(asyncio.Protocol):
                 self._partial, self._begun_s = True, now_s
             self.deadline_s = self._begun_s + limits.seconds_for(self._came_bytes)
         elif working:
-            self._partial, self.deadline_s = False, math.inf
+            # not for ever: the plane behind closes without telling where it cannot end an answer
+            self._partial, self.deadline_s = False, now_s + limits.idle_s
         else:
             self.deadline_s, self._idle = now_s + limits.idle_s, True
 
@@ -276,25 +280,34 @@ class ChunkProtocol(asyncio.Protocol):
         return end
 
     def _opened(self, target: str, block: HeaderBlock) -> bool:
-        """Answer with an opening that is in memory; return whether it was. Refusing is left to the application."""
+        """Answer with an opening whose head is in memory, or why not; return whether it is there."""
         asked, plane = _OPENING.fullmatch(target), self._plane
         if asked is None:
             return False
-        begun_s, path = plane.steady_s(), unquote(target.partition("?")[0])
-        found = plane.opening(unquote(asked[1]), asked[2])
-        if found is None or self._refusal(block, begun_s) is not None:
+        begun_s = plane.steady_s()
+        made = plane.opening(unquote(asked[1]), asked[2])
+        if made is None:
             return False
-        size = len(found.body)
-        head = f"Content-Type: {found.media}\r\nContent-Length: {size}\r\n{headers_of(found)}"
-        head += "X-Content-Type-Options: nosniff\r\n" + ("Connection: close\r\n\r\n" if block.close else "\r\n")
-        self._transport.write(b"".join((plane.status_line(200, begun_s), head.encode(), found.body)))
-        if block.close:
-            self._close()
-        took_s = plane.steady_s() - begun_s
-        plane.metrics.control.add(200, size, took_s)
-        fields = {"method": "GET", "path": path, "status": 200, "size_bytes": size, "seconds": round(took_s, 6)}
+        refused = self._refusal(block, begun_s)
+        found = made() if refused is None else error(refused.status, refused.text, retry_after_s=refused.retry_after_s)
+        self._write(found, block, begun_s)
+        took_s, status, size = plane.steady_s() - begun_s, found.status, found.size_bytes
+        plane.metrics.control.add(status, size, took_s)
+        path = unquote(target.partition("?")[0])
+        fields = {"method": "GET", "path": path, "status": status, "size_bytes": size, "seconds": round(took_s, 6)}
         LOG.info("request", extra={"fields": fields})
         return True
+
+    def _write(self, found: Answer, block: HeaderBlock, now_s: float) -> None:
+        """Send an answer as the application would; what others have too is not copied for one who takes it slowly."""
+        head = f"Content-Type: {found.media}\r\nContent-Length: {found.size_bytes}\r\n{headers_of(found)}"
+        head += "WWW-Authenticate: Bearer\r\n" if found.status == 401 else ""
+        head += "X-Content-Type-Options: nosniff\r\n" + ("Connection: close\r\n\r\n" if block.close else "\r\n")
+        self._transport.write(b"".join((self._plane.status_line(found.status, now_s), head.encode(), found.body)))
+        if found.shared:
+            self._transport.write(found.shared)
+        if block.close:
+            self._close()
 
     def _hand_on(self, head: bytes, body_bytes: int) -> None:
         """Give the head of a request to the plane behind; its body follows."""

@@ -63,7 +63,7 @@ class Bucket:
     Attributes:
         rate: requests per second; 0 for no bound.
         size: most requests at once.
-        level: requests that may be made now.
+        level: requests that may be made now; below 0 what is owed.
         then_s: when the level was right, on a clock that never goes back.
     """
 
@@ -72,17 +72,23 @@ class Bucket:
     level: float
     then_s: float
 
-    def take(self, now_s: float) -> float:
-        """Return 0 and count a request, or the seconds after which the client may come again."""
+    def take(self, now_s: float, count: int = 1) -> float:
+        """Return 0 and count requests, or the seconds after which the client may come again.
+
+        Args:
+            now_s: of a clock that never goes back.
+            count: of the requests that an answer stands for; of more than the bucket holds the rest is owed.
+        """
         if not self.rate:
             return 0.0
         level = self.level + (now_s - self.then_s) * self.rate
         level = self.size if level > self.size else level
         self.then_s = now_s
-        if level < 1.0:
+        needed = min(count, self.size)
+        if level < needed:
             self.level = level
-            return (1.0 - level) / self.rate
-        self.level = level - 1.0
+            return (needed - level) / self.rate
+        self.level = level - count
         return 0.0
 
 

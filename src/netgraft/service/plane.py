@@ -52,6 +52,11 @@ class Framed:
         """Return the size of the body."""
         return len(self.sent) - self.body_at
 
+    @property
+    def body(self) -> bytes:
+        """Return the chunk."""
+        return self.sent[self.body_at :]
+
     def date(self, status_line: bytes, second: int) -> None:
         """Put a new status line and date in front."""
         self.sent = status_line + self.sent[self._rest_at :]
@@ -96,7 +101,7 @@ class Plane:
         dropped: called with words when a connection was ended for what it did.
         broken: is told of published chunks that cannot be served.
         offered: whether a head that was opened names a chunk, so that its file should be there.
-        opening: answers with the opening of a name, without a head that is held; None where it is not in memory.
+        opening: gives what makes the opening of a name, without a head that is held; None where it is not in memory.
     """
 
     published: Published
@@ -110,7 +115,7 @@ class Plane:
     dropped: Callable[[str, str], None] = lambda address, why: None
     broken: BrokenChunks | None = None
     offered: Callable[[str], bool] = lambda sha256: False
-    opening: Callable[[str, str | None], Answer | None] = lambda name, held: None
+    opening: Callable[[str, str | None], Callable[[], Answer] | None] = lambda name, held: None
 
     def __post_init__(self) -> None:
         """Begin with no chunk in memory."""
@@ -168,11 +173,27 @@ class Plane:
 
     def load(self, sha256: bytes, then: Callable[[Framed | Answer], None]) -> None:
         """Read a chunk and give it, or why there is none; many who ask at once cause one reading."""
+        self._reading(sha256).add_done_callback(lambda done: None if done.cancelled() else then(done.result()))
+
+    async def chunk(self, sha256: str) -> bytes | Answer:
+        """Return a chunk, from memory where it is there, or why there is none; many who ask at once cause one reading.
+
+        Args:
+            sha256: of a chunk, 64 hexadecimal digits.
+        """
+        key = sha256.encode("ascii")
+        found: Framed | Answer | None = self.cached(key)
+        if found is None:
+            found = await asyncio.shield(self._reading(key))
+        return found.body if isinstance(found, Framed) else found
+
+    def _reading(self, sha256: bytes) -> asyncio.Task[Framed | Answer]:
+        """Return the reading of a chunk, which begins where there is none."""
         task = self._loading.get(sha256)
         if task is None:
             task = self._loading[sha256] = asyncio.get_running_loop().create_task(self._load(sha256))
             task.add_done_callback(lambda _done: self._loading.pop(sha256, None))
-        task.add_done_callback(lambda done: None if done.cancelled() else then(done.result()))
+        return task
 
     async def _load(self, sha256: bytes) -> Framed | Answer:
         name = sha256.decode("ascii")

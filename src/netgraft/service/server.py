@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,11 +50,11 @@ def serve(
     """
     bound = _listening(settings.host, settings.port)
     handler = log_to(sys.stderr if log is None else log, as_json=settings.json_logs)
-    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chunks")
+    readers, ended = ThreadPoolExecutor(_READERS, thread_name_prefix="chunks"), threading.Event()
     try:
         shelf = Shelf(settings.published)
         server = _built(settings, readers, shelf)
-        readers.submit(shelf.warm, time.time())  # so that no device waits for the opening of a large head
+        readers.submit(shelf.warm, time.time(), ended.is_set)  # so that no device waits for the opening of a large head
         scheme = "https" if settings.certificate else "http"
         host, port = bound.getsockname()[:2]
         url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -62,6 +63,7 @@ def serve(
             asyncio_run(listening, server.config, handshake_s=settings.limits.request_s)
         return _INTERRUPTED if signal.SIGINT in came else 0
     finally:
+        ended.set()  # Python waits for the threads of a pool when it exits
         readers.shutdown(wait=False, cancel_futures=True)
         bound.close()
         log_no_more(handler)
@@ -117,18 +119,7 @@ def _built(settings: Settings, readers: ThreadPoolExecutor, shelf: Shelf) -> uvi
         wall_s=time.time,
         steady_s=time.perf_counter,
     )
-    service = Service(
-        shelf=shelf,
-        stamps=Stamps(partial(online_key, settings.online_key)),
-        gate=gate,
-        limits=settings.limits,
-        metrics=metrics,
-        broken=BrokenChunks(metrics),
-        telemetry=TelemetryFile(settings.telemetry),
-        wall_s=time.time,
-        steady_s=time.perf_counter,
-        version=__version__,
-    )
+    stamps = Stamps(partial(online_key, settings.online_key))
     plane = Plane(
         published=settings.published,
         gate=gate,
@@ -137,10 +128,22 @@ def _built(settings: Settings, readers: ThreadPoolExecutor, shelf: Shelf) -> uvi
         steady_s=time.perf_counter,
         wall_s=time.time,
         executor=readers,
-        broken=service.broken,
-        offered=service.shelf.offers,
-        opening=lambda name, held: opening_at_hand(service.shelf, service.stamps, name, held, now_s=time.time()),
+        broken=BrokenChunks(metrics),
+        offered=shelf.offers,
+        opening=lambda name, held: opening_at_hand(shelf, stamps, name, held, now_s=time.time()),
         dropped=lambda address, why: LOG.warning("dropped", extra={"fields": {"client": address, "why": why}}),
+    )
+    service = Service(
+        shelf=shelf,
+        stamps=stamps,
+        gate=gate,
+        limits=settings.limits,
+        metrics=metrics,
+        chunk=plane.chunk,
+        telemetry=TelemetryFile(settings.telemetry),
+        wall_s=time.time,
+        steady_s=time.perf_counter,
+        version=__version__,
     )
     config = uvicorn.Config(
         create_app(service),

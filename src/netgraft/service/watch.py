@@ -11,7 +11,6 @@ from starlette.responses import Response
 from netgraft.delivery.requests import Answer, error
 from netgraft.delivery.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
-from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import LOG, TelemetryFile
 from netgraft.service.limits import Limits
 from netgraft.service.metrics import Metrics
@@ -31,7 +30,7 @@ class Service:
         gate: says who is let in.
         limits: bounds.
         metrics: counts.
-        broken: is told of published chunks that cannot be served.
+        chunk: reads a chunk by its SHA-256 and checks it, from memory where it is there; says why there is none.
         telemetry: where reports of devices go.
         wall_s: seconds since 1970.
         steady_s: seconds that never go back.
@@ -43,7 +42,7 @@ class Service:
     gate: Gate
     limits: Limits
     metrics: Metrics
-    broken: BrokenChunks
+    chunk: Callable[[str], Awaitable[bytes | Answer]]
     telemetry: TelemetryFile
     wall_s: Callable[[], float]
     steady_s: Callable[[], float]
@@ -73,7 +72,7 @@ class Watch:
             await send(message)
 
         try:
-            refused = self._refusal(scope)
+            refused = refusal_of(service.gate, scope)
             if refused is not None:
                 await response_of(refused)(scope, receive, counted)
             else:
@@ -84,20 +83,22 @@ class Watch:
             fields = {"method": scope["method"], "path": scope["path"], **sent, "seconds": round(took_s, 6)}
             LOG.info("request", extra={"fields": fields})
 
-    def _refusal(self, scope: Scope) -> Answer | None:
-        """Return why a request is not let in, or None."""
-        headers = dict(scope["headers"])
-        authorization = headers.get(b"authorization")
-        client = scope.get("client")
-        refused = self._service.gate.check(
-            method=scope["method"],
-            path=scope["path"],
-            authorization=None if authorization is None else authorization.decode("latin-1"),
-            address=str(client[0]) if client else "local",
-        )
-        if refused is None:
-            return None
-        return error(refused.status, refused.text, retry_after_s=refused.retry_after_s)
+
+def refusal_of(gate: Gate, scope: Scope, count: int = 1) -> Answer | None:
+    """Return why a request, which may count as several, is not let in, or None."""
+    headers = dict(scope["headers"])
+    authorization = headers.get(b"authorization")
+    client = scope.get("client")
+    refused = gate.check(
+        method=scope["method"],
+        path=scope["path"],
+        authorization=None if authorization is None else authorization.decode("latin-1"),
+        address=str(client[0]) if client else "local",
+        count=count,
+    )
+    if refused is None:
+        return None
+    return error(refused.status, refused.text, retry_after_s=refused.retry_after_s)
 
 
 def response_of(answer: Answer) -> Response:
@@ -106,4 +107,20 @@ def response_of(answer: Answer) -> Response:
     if answer.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     media = None if answer.status == 304 else answer.media
-    return Response(answer.body, answer.status, headers=headers, media_type=media)
+    if not answer.shared:
+        return Response(answer.body, answer.status, headers=headers, media_type=media)
+    headers["Content-Length"] = str(answer.size_bytes)
+    return _InTwo(answer, headers)
+
+
+class _InTwo(Response):
+    """Sends bytes that are in memory once for all without a copy for whoever takes them slowly."""
+
+    def __init__(self, answer: Answer, headers: dict[str, str]) -> None:
+        super().__init__(None, answer.status, headers=headers, media_type=answer.media)
+        self._parts = answer.body, answer.shared
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for part, more in zip(self._parts, (True, False), strict=True):
+            await send({"type": "http.response.body", "body": part, "more_body": more})

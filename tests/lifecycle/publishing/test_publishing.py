@@ -151,7 +151,7 @@ def test_keys_are_made_once_and_others_are_refused(shelf: Path, tmp_path: Path) 
 
 def test_settings_are_checked_first(shelf: Path) -> None:
     library = Library(shelf / "library")
-    with pytest.raises(SettingError, match="days until a head expires must be > 0, got 0"):
+    with pytest.raises(SettingError, match="days until a head expires must be > 0 and <= 36500, got 0"):
         publish(library, "site 7", days=0)
     with pytest.raises(
         SettingError, match="an entry must be one of kept, site 7, got 'site 8'; the nearest is 'site 7'"

@@ -50,6 +50,6 @@ def test_images_that_judge_are_some_but_not_all(tmp_path: Path, judged: int) -> 
     library = Library.init(tmp_path / "library")
     with pytest.raises(SettingError, match=f"judged must be at least 8 and less than 700 images, got {judged}"):
         publish_images(library, "digits", DIGITS, recipe=ImageDelivery(judged=judged))
-    with pytest.raises(SettingError, match="days until a head expires must be > 0, got 0"):
+    with pytest.raises(SettingError, match="days until a head expires must be > 0 and <= 36500, got 0"):
         publish_images(library, "digits", DIGITS, days=0)
     assert not Published.of(library).versions("digits")

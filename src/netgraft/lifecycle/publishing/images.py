@@ -16,9 +16,9 @@ from netgraft.delivery.published import Published
 from netgraft.delivery.tolerance import Judge
 from netgraft.errors import SettingError
 from netgraft.library import Library
-from netgraft.lifecycle.keyring import ensure_trust, publisher_keys
+from netgraft.lifecycle.keyring import ensure_trust, lifetime_s, publisher_keys
 from netgraft.lifecycle.publishing.judging import with_interval
-from netgraft.lifecycle.publishing.publish import DAY_S, Publication
+from netgraft.lifecycle.publishing.publish import Publication
 from netgraft.root import PLANES, Bits
 from netgraft.root.calibration import fit_temperature
 from netgraft.root.image import ImageRecipe, ImageRoot, Images, image_shape, train
@@ -91,8 +91,7 @@ def publish_images(
         TrustError: the keys do not count.
         DeliveryError: the version was taken meanwhile, or the place cannot be written.
     """
-    if not days > 0:
-        raise SettingError(f"days until a head expires must be > 0, got {days:g}")
+    counts_s = lifetime_s(days, "a head")
     if not 2 * _CANARIES <= recipe.judged < len(images.train):
         raise SettingError(
             f"judged must be at least {2 * _CANARIES} and less than {len(images.train)} images, got {recipe.judged}"
@@ -105,7 +104,7 @@ def publish_images(
         name,
         published.next_version(name),
         now_s,
-        now_s + int(days * DAY_S),
+        now_s + counts_s,
         about={"target": "class", "metric": "accuracy", "family": "network", "images": images.name},
         lineage={"images": images.name, "seed": seed},
     )

@@ -20,9 +20,9 @@ from netgraft.delivery.build import Built, Release, build
 from netgraft.delivery.coded_root import Recipe
 from netgraft.delivery.head import Head, OpenedHead, unpack_head
 from netgraft.delivery.published import Published
-from netgraft.errors import ChunkError, HeadError, SettingError
+from netgraft.errors import ChunkError, HeadError
 from netgraft.library import Entry, Library
-from netgraft.lifecycle.keyring import ensure_trust, publisher_keys
+from netgraft.lifecycle.keyring import ensure_trust, lifetime_s, publisher_keys
 from netgraft.lifecycle.publishing.delivery_root import Before, DeliveryRecipe, Grown, grow_delivery_root
 from netgraft.lifecycle.publishing.entry_rows import entry_task
 from netgraft.lifecycle.publishing.judging import with_interval
@@ -34,7 +34,6 @@ from netgraft.seeds import generator
 from netgraft.tables import Task
 from netgraft.transfer.source import load_source
 
-DAY_S = 86_400
 _INTERVAL_LEVEL = 0.9
 _CANARIES = 4
 # Of accuracy; where biases alone have changed, less is no reason for a version.
@@ -146,8 +145,7 @@ def publish(
         HeadError: the version before is damaged.
         DeliveryError: the version was taken meanwhile, or the place cannot be written.
     """
-    if not days > 0:
-        raise SettingError(f"days until a head expires must be > 0, got {days:g}")
+    counts_s = lifetime_s(days, "a head")
     started, now_s = time.monotonic(), int(clock())
     entry = library.get(name)
     source = load_source(library, entry, "", float("nan"))
@@ -164,7 +162,7 @@ def publish(
         name,
         version,
         now_s,
-        now_s + int(days * DAY_S),
+        now_s + counts_s,
         about={**source.model.about, "family": "network"},
         lineage=_lineage(entry, seed),
         licence=entry.licence,
