@@ -11,10 +11,10 @@ chunks that are held), and the clock runs from the first byte of the request to 
 of chunks, over HTTP from another process, on a connection that is kept. Situations that no cut fits
 are answered with 400 and counted apart. ``anew`` is what a system without prepared chunks does, and ours only for a cut
 that nobody published: the cut's numbers are taken out of the float32 root, put on the grid, packed in raw planes and
-hashed, chunk by chunk (`netgraft.delivery.anew`); for random cuts, and for the whole root with 4 and with 8 planes.
-``zstd`` is the same chunk format with the entropy code that publishing has. ``device`` is the other end: the chunks
-of the smallest, the middle and the largest cut of the chain, in memory, become a network that can be asked, hashes
-checked, after the head was opened (``head``, once).
+hashed, chunk by chunk (`netgraft.delivery.coding.anew`); for random cuts, and for the whole root with 4 and with 8
+planes. ``zstd`` is the same chunk format with the entropy code that publishing has. ``device`` is the other end: the
+chunks of the smallest, the middle and the largest cut of the chain, in memory, become a network that can be asked,
+hashes checked, after the head was opened (``head``, once).
 ``cpu`` is the time of the thread itself, which other work on the machine disturbs less. One thread each.
 """
 
@@ -38,15 +38,15 @@ import numpy as np
 from benchmarks.delivery_http import KEY, netgraft
 from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
-from netgraft.delivery.anew import cut_anew
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.chain import Triple
-from netgraft.delivery.chunk import encode_chunk
-from netgraft.delivery.coverage import cut_regions
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, TrustDocument, sign_trust, trust_chain
+from netgraft.delivery.coding.anew import cut_anew
+from netgraft.delivery.coding.build import Built, Release, build
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.chain import Triple
+from netgraft.delivery.format.chunk import encode_chunk
+from netgraft.delivery.format.coverage import cut_regions
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, sign_trust, trust_chain
 from netgraft.library import Library
 from netgraft.root.image import Images, image_shape
 from netgraft.root.image.network import fresh

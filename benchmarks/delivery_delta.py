@@ -19,11 +19,11 @@ from typing import Any
 from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
 from benchmarks.tables import named, sample
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Release
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.coding.build import Built, Release
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.trust.accepting import SigningKey
 from netgraft.lifecycle.prepare import task_output
 from netgraft.lifecycle.publishing import DeliveryRecipe, built_from, grow_delivery_root
 from netgraft.lifecycle.publishing.publish import start_from

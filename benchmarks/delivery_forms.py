@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.delivery.codec import compress
-from netgraft.delivery.planes import pack_cell
+from netgraft.delivery.format.codec import compress
+from netgraft.delivery.format.planes import pack_cell
 from netgraft.runtime.grid import Grid, dequantise
 from netgraft.runtime.image_shape import ImageShape
 

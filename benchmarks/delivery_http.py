@@ -42,9 +42,9 @@ import numpy as np
 
 from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
-from netgraft.delivery.build import Release, build
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, TrustDocument, sign_trust, trust_chain
+from netgraft.delivery.coding.build import Release, build
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, sign_trust, trust_chain
 from netgraft.library import Library
 from netgraft.runtime import Architecture, Column, Encoding, Inputs, Model, NestedShape, Output
 from netgraft.service import new_token

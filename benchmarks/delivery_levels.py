@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from benchmarks.delivery_compress import codebook, quantised, searched_bits, uniform
 from benchmarks.delivery_forms import Chunked, Codes, Floats, Planes, is_coded
 from benchmarks.raw import Row
-from netgraft.delivery.codec import compress
+from netgraft.delivery.format.codec import compress
 from netgraft.root.bits import Bits
 from netgraft.root.image import ImageRecipe, ImageRoot, Images, image_shape, images_named, outputs_of, train
 from netgraft.root.image.network import sort_groups

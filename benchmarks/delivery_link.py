@@ -18,8 +18,8 @@ all chunks together in a Reed-Solomon code over packets, for links on which noth
 time in a million too many packets are lost. ``tolerant`` is the same root with its lower planes in tolerant chunks,
 which are taken as they come; numbers whose bytes were lost are known to the planes above. Exact chunks and the head are
 repeated until they are right. How many planes stay exact was chosen when the root was built
-(`netgraft.delivery.tolerance`): no cut may lose more than half a point at BER 1e-3, with 5 % of packets lost, or by the
-loss of any one packet, in draws other than those here.
+(`netgraft.delivery.coding.tolerance`): no cut may lose more than half a point at BER 1e-3, with 5 % of packets lost, or
+by the loss of any one packet, in draws other than those here.
 ``naive`` is the float32 network as it comes, its score 0 at least. Points of score lost, mean and worst over seeds and
 draws. Requests, packet headers and heads are not counted.
 """
@@ -48,16 +48,16 @@ from numpy.typing import NDArray
 from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
 from benchmarks.tables import named
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.fec import best_code, packet_code
-from netgraft.delivery.head import CutRow, OpenedHead, unpack_head
-from netgraft.delivery.link import Bursts, Channel, Independent, Link, constant
-from netgraft.delivery.proxy import ProxyThread
-from netgraft.delivery.situation import Situation
-from netgraft.delivery.tolerance import Tolerance, along, arrival, largest
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.coding.tolerance import Tolerance, along, arrival, largest
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import CutRow, OpenedHead, unpack_head
+from netgraft.delivery.link.channel import Bursts, Channel, Independent, Link, constant
+from netgraft.delivery.link.fec import best_code, packet_code
+from netgraft.delivery.link.proxy import ProxyThread
+from netgraft.delivery.planning.situation import Situation
+from netgraft.delivery.trust.accepting import SigningKey
 from netgraft.errors import ChunkError
 from netgraft.runtime import Model, Network
 from netgraft.runtime.model import load, save
@@ -109,7 +109,7 @@ def published_root(task: str, seed: int, budget: float, exact_planes: int | None
     """Return the root of a table that would be published, twice coded, and the network that it is compared with."""
     from benchmarks.delivery_bytes import SHELLS, plain_network
     from benchmarks.tables import sample
-    from netgraft.delivery.build import Release
+    from netgraft.delivery.coding.build import Release
     from netgraft.lifecycle.prepare import task_output
     from netgraft.lifecycle.publishing import DeliveryRecipe, built_from, grow_delivery_root
     from netgraft.runtime.model import mix
@@ -181,7 +181,7 @@ def times(given: Published, folder: Path, links: Mapping[str, tuple[float, float
 def fetched(url: str, folder: Path, situation: Situation) -> list[Any]:
     """Return the events at which the device's client had another model to answer with."""
     from netgraft.cli.connecting import connected
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.store import device_folder
 
     events: list[Any] = []
     with (
@@ -215,7 +215,7 @@ def fetched_file(url: str, original: Path, folder: Path) -> tuple[float, int]:
 @contextmanager
 def served(made: Built, folder: Path) -> Iterator[str]:
     """Serve a root from a library by ``netgraft serve`` in another process; the value is its URL."""
-    from netgraft.delivery.published import Published as Shelf
+    from netgraft.delivery.offering.published import Published as Shelf
     from netgraft.library import Library
     from netgraft.lifecycle.keyring import ensure_trust, publisher_keys
 

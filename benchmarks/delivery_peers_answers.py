@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from benchmarks.delivery_peers_course import SLOW_BPS, Course, environment
 from benchmarks.delivery_peers_wire import Front
-from netgraft.delivery.link import Link, constant
-from netgraft.delivery.proxy import ProxyThread
+from netgraft.delivery.link.channel import Link, constant
+from netgraft.delivery.link.proxy import ProxyThread
 
 _AFTER, _MOST_S = 1_000, 60.0
 

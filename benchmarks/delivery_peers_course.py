@@ -22,8 +22,8 @@ from typing import Any, Protocol
 
 from benchmarks.delivery_peers_lab import SIGNERS, Lab, Release
 from benchmarks.delivery_peers_wire import Front, Seen, flip_file, free_port
-from netgraft.delivery.link import Link, constant
-from netgraft.delivery.proxy import ProxyThread
+from netgraft.delivery.link.channel import Link, constant
+from netgraft.delivery.link.proxy import ProxyThread
 
 SLOW_BPS, FAST_BPS = 1e7, 1e8
 _MOST_S = 90.0

@@ -35,8 +35,8 @@ def put(source: str | Path, folder: Path) -> None:
 def netgraft(url: str, folder: Path, key: str, *spare: str) -> None:
     """Fetch as `netgraft fetch` does, with every event in numbers."""
     from netgraft.cli.connecting import connected
-    from netgraft.delivery.situation import Situation
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.store import device_folder
+    from netgraft.delivery.planning.situation import Situation
 
     began: list[float] = []
     told: list[dict[str, Any]] = []

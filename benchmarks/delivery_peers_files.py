@@ -78,7 +78,7 @@ class Netgraft:
 
     def publish(self, site: Path, release: Release, signer: str, place: Place) -> None:
         """Put a version beside those that are there."""
-        from netgraft.delivery.published import Published
+        from netgraft.delivery.offering.published import Published
         from netgraft.library import Library
 
         if not (site / "library").exists():

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.trust.accepting import SigningKey
 from netgraft.runtime import Inputs, Model, Network
 
 MODEL = "model.safetensors"
@@ -222,8 +222,8 @@ def _built(
     """Return a grown root as a head and chunks."""
     import time
 
-    from netgraft.delivery.build import Release as Said
-    from netgraft.delivery.coded_root import Recipe
+    from netgraft.delivery.coding.build import Release as Said
+    from netgraft.delivery.coding.root import Recipe
     from netgraft.lifecycle.publishing import built_from
 
     now_s = int(time.time())

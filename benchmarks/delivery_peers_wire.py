@@ -1,6 +1,6 @@
 """Between a device and a server: a port that stays the same, counts bytes, and can turn one bit of what goes down.
 
-The link's rate is the business of `netgraft.delivery.proxy`, which lies behind.
+The link's rate is the business of `netgraft.delivery.link.proxy`, which lies behind.
 """
 
 from __future__ import annotations

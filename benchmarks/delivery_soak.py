@@ -38,11 +38,11 @@ import numpy as np
 
 from benchmarks.page import markdown_table, page
 from benchmarks.raw import Raw, Row
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Recipe, Release, build
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, TrustDocument, sign_trust, trust_chain
+from netgraft.delivery.coding.build import Built, Recipe, Release, build
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, sign_trust, trust_chain
 from netgraft.runtime import Architecture, Column, Encoding, Inputs, Model, NestedShape, Output
 from netgraft.runtime.nested import network
 
@@ -151,8 +151,8 @@ def drawn(shape: NestedShape, rng: np.random.Generator) -> Arrays:
 
 def serve_folder(folder: Path, seed: int) -> None:
     """Serve a folder, directly and through a bad link, until stdin ends; prints both addresses."""
-    from netgraft.delivery.link import Independent, Link
-    from netgraft.delivery.proxy import ProxyThread
+    from netgraft.delivery.link.channel import Independent, Link
+    from netgraft.delivery.link.proxy import ProxyThread
     from netgraft.service import Limits, Settings, serve
 
     settings = Settings(
@@ -213,8 +213,8 @@ class Asker(threading.Thread):
 
 def soak(seed: int, inferences: int, swaps: int) -> Row:
     """Answer and fetch at the same time until there were enough of both."""
-    from netgraft.delivery.engine import Engine
-    from netgraft.delivery.restoring import restore
+    from netgraft.delivery.device.engine import Engine
+    from netgraft.delivery.device.restoring import restore
 
     folder = Path(tempfile.mkdtemp(prefix="netgraft-soak-"))
     kinds: Counter[str] = Counter()
@@ -262,12 +262,12 @@ def client_of(out: Path, servers: list[str], engine: Any, kinds: Counter[str], s
     """Give a client on the real network that counts its events."""
     import httpx
 
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.planning import plan_here
-    from netgraft.delivery.situation import Situation
-    from netgraft.delivery.store import device_folder
-    from netgraft.delivery.tiers import Tiers
-    from netgraft.delivery.transport import HttpTransport
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.deciding import plan_here
+    from netgraft.delivery.device.store import device_folder
+    from netgraft.delivery.exchange.tiers import Tiers
+    from netgraft.delivery.exchange.transport import HttpTransport
+    from netgraft.delivery.planning.situation import Situation
 
     with device_folder(out) as folder, httpx.Client(timeout=10.0) as client:
         transport = HttpTransport(client, time.monotonic)

@@ -92,7 +92,8 @@ def test_commands_of_a_device_start_without_extras(words: list[str]) -> None:
 def test_folder_of_a_device_is_looked_into_without_extras(tmp_path: Path) -> None:
     words = [["device", verb, str(tmp_path / "d")] for verb in ("status", "check", "rollback")]
     code = (
-        "from pathlib import Path\nfrom netgraft.cli import main\nfrom netgraft.delivery.store import device_folder\n"
+        "from pathlib import Path\nfrom netgraft.cli import main\n"
+        "from netgraft.delivery.device.store import device_folder\n"
         f"with device_folder(Path({str(tmp_path / 'd')!r})):\n    pass\n"
         f"print([main(each) for each in {words!r}])"
     )
@@ -123,7 +124,7 @@ def test_the_base_alone_is_installed_and_runs(tmp_path: Path) -> None:
     listed = subprocess.run([str(python), "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
     assert "netgraft" in listed
     assert "torch" not in listed
-    code = "import netgraft.delivery.client, netgraft.delivery.engine, netgraft.delivery.assembly, netgraft.runtime"
+    code = "import netgraft.delivery.device.client, netgraft.delivery.device.engine, netgraft.runtime"
     subprocess.run([str(python), "-c", code], check=True, cwd=tmp_path)
     command = tmp_path / "venv" / "bin" / "netgraft"
     subprocess.run([str(command), "key", "new", str(tmp_path / "k")], check=True, cwd=tmp_path, capture_output=True)

@@ -26,6 +26,16 @@ RANKS = {
     "cli": 9,
     "__init__": 10, "__main__": 10,
 }  # fmt: skip
+#: The folders of delivery, drawn there too; a module beside them is a part of its own.
+DELIVERY_RANKS = {
+    "fields": 0, "strict_json": 0,
+    "trust": 1, "link": 1,
+    "format": 2,
+    "exchange": 3, "coding": 3, "planning": 3,
+    "offering": 4,
+    "device": 5,
+    "__init__": 6,
+}  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
@@ -66,7 +76,18 @@ def test_module_imports_lower_ranks_only(path: Path) -> None:
         assert RANKS[part] < RANKS[own], f"{own} (rank {RANKS[own]}) imports {part} (rank {RANKS[part]})"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "delivery").rglob("*.py")), ids=lambda path: path.stem)
+def test_module_of_delivery_imports_lower_ranks_only(path: Path) -> None:
+    first = path.relative_to(ROOT / "delivery").parts[0]
+    own = first.removesuffix(".py")
+    names = imported(path.read_text(), ("netgraft", *path.relative_to(ROOT).parent.parts))
+    inner = {name.split(".")[2] for name in names if name.startswith("netgraft.delivery.")} - {own}
+    for part in inner & set(DELIVERY_RANKS):
+        assert DELIVERY_RANKS[part] < DELIVERY_RANKS[own], f"delivery.{own} imports delivery.{part}"
+
+
 def test_every_part_has_a_rank() -> None:
+    assert {path.name.removesuffix(".py") for path in (ROOT / "delivery").iterdir()} <= {*DELIVERY_RANKS, "__pycache__"}
     assert {part_of(path) for path in MODULES} <= set(RANKS)
 
 

@@ -29,12 +29,12 @@ from device_fakes import (
     on_chunks,
 )
 
-from netgraft.delivery.container import MOST_HEAD_BYTES
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.head import pack_head
-from netgraft.delivery.store import device_folder
-from netgraft.delivery.transport import Reply
-from netgraft.delivery.trust import (
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.store import device_folder
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.format.container import MOST_HEAD_BYTES
+from netgraft.delivery.format.head import pack_head
+from netgraft.delivery.trust.accepting import (
     MOST_STAMP_BYTES,
     MOST_TRUST_BYTES,
     SigningKey,
@@ -299,7 +299,7 @@ def test_edge_that_replays_a_stamp_is_left_for_the_next_server(victim: Device) -
 
 
 def test_edge_that_plans_nonsense_is_left_for_the_next_server(victim: Device) -> None:
-    from netgraft.delivery.planning import ServerPlanner
+    from netgraft.delivery.device.deciding import ServerPlanner
 
     victim.servers.faults.append(
         lambda server, asked, body: Reply(b"[]", 9) if server == EDGE and asked.endswith("/plan") else None
@@ -369,7 +369,7 @@ def test_addresses_of_chunks_are_no_paths(victim: Device) -> None:
 def test_name_of_a_model_is_no_path(tmp_path: Path) -> None:
     servers = Servers()
     with device(tmp_path / "d", servers) as made:
-        from netgraft.delivery.client import DeviceClient
+        from netgraft.delivery.device.client import DeviceClient
 
         settings = made.client()
         hostile = DeviceClient(

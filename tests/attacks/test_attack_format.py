@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Recipe
-from netgraft.delivery.codec import compress
-from netgraft.delivery.container import MAGIC, join_sections, split_sections
-from netgraft.delivery.head import MESSAGE, Head, unpack_head
+from netgraft.delivery.coding.build import Recipe
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.codec import compress
+from netgraft.delivery.format.container import MAGIC, join_sections, split_sections
+from netgraft.delivery.format.head import MESSAGE, Head, unpack_head
 from netgraft.delivery.strict_json import nesting, read_json
 from netgraft.errors import ChunkError, DeliveryError, HeadError, TrustError
 

@@ -21,10 +21,10 @@ sys.path.append(str(Path(__file__).parents[1] / "service"))
 
 from service_examples import KEY, Running, Wire, bearer, built, publish, request, running, settings, token
 
-from netgraft.delivery.incoming import pack_upload, read_plan_request
-from netgraft.delivery.published import Published
-from netgraft.delivery.requests import Answer, answered, plan
-from netgraft.delivery.shelf import Shelf
+from netgraft.delivery.offering.incoming import pack_upload, read_plan_request
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.offering.requests import Answer, answered, plan
+from netgraft.delivery.offering.shelf import Shelf
 from netgraft.records import sha256_hex
 from netgraft.service import Limits
 
@@ -357,7 +357,7 @@ def guarded(place: Path) -> Iterator[Running]:
 
 
 def test_upload_of_a_forged_head_is_refused(server: Running) -> None:
-    from netgraft.delivery.trust import SigningKey
+    from netgraft.delivery.trust.accepting import SigningKey
 
     line = f"Authorization: {bearer('publisher')['Authorization']}"
     second = built(2)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from netgraft.delivery import situation
-from netgraft.delivery.incoming import read_plan_request
-from netgraft.delivery.planned import Plan
-from netgraft.delivery.planner import plan
-from netgraft.delivery.situation import Situation, from_json
+from netgraft.delivery.offering.incoming import read_plan_request
+from netgraft.delivery.planning import situation
+from netgraft.delivery.planning.planned import Plan
+from netgraft.delivery.planning.planner import plan
+from netgraft.delivery.planning.situation import Situation, from_json
 from netgraft.errors import BudgetError, DeliveryError, SituationError
 from netgraft.seeds import generator
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from netgraft.delivery.trust import (
+from netgraft.delivery.trust.accepting import (
     MOST_SIGNATURES,
     MOST_STAMP_BYTES,
     MOST_TRUST_BYTES,

@@ -19,8 +19,8 @@ from delivery_examples import KEY
 from device_fakes import energy
 from service_examples import Running, publish, running, settings, trust_bytes
 
-from netgraft.delivery.build import Built
-from netgraft.delivery.published import Published
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.offering.published import Published
 from netgraft.tables import InputColumn, Schema
 
 COLUMNS = (

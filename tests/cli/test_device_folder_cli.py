@@ -105,7 +105,7 @@ def test_folder_that_is_no_devices_is_refused_and_stays(
 
 
 def test_device_that_runs_is_not_rolled_back_but_is_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.store import device_folder
 
     with device_folder(folder):
         assert main(["device", "rollback", str(folder)]) == 2

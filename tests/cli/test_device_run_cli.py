@@ -167,7 +167,7 @@ def test_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_second_device_on_one_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.store import device_folder
 
     with device_folder(tmp_path / "out"):
         assert main(["device", "run", NOBODY, "energy", "--out", str(tmp_path / "out")]) == 2

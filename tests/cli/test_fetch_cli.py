@@ -11,8 +11,8 @@ import pytest
 from device_cli_examples import KEY, Running, offer, rows_table, serving, today
 
 from netgraft.cli import main
-from netgraft.delivery.tiers import Retries
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.exchange.tiers import Retries
+from netgraft.delivery.trust.accepting import SigningKey
 
 NOBODY = "http://127.0.0.1:9"
 

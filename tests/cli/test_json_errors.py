@@ -48,7 +48,7 @@ def test_fault_of_ours(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def broken(path: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("netgraft.delivery.inspecting.status_of", broken)
+    monkeypatch.setattr("netgraft.delivery.device.inspecting.status_of", broken)
     assert main(["device", "status", "x", "--json"]) == 1
     said = capsys.readouterr()
     text = "a fault of netgraft, not of your input: RuntimeError: two lines"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netgraft.cli import main
-from netgraft.delivery.trust import PublicKey, SigningKey
+from netgraft.delivery.trust.accepting import PublicKey, SigningKey
 
 
 def test_new_key_is_for_its_owner_and_its_public_half_for_devices(

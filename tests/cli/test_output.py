@@ -9,7 +9,7 @@ import pytest
 
 from netgraft.cli.connecting import event_printer
 from netgraft.cli.output import note, print_fields, say, tell_error
-from netgraft.delivery.events import Event
+from netgraft.delivery.device.events import Event
 
 LONG = "a line with  two blanks in it, of which a terminal with forty columns has no room in one line"
 

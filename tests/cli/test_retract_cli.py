@@ -11,8 +11,8 @@ from device_cli_examples import KEY, Running, running, settings, today, trust_by
 from service_examples import ONLINE, token
 
 from netgraft.cli import main
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey
 from netgraft.errors import DeliveryError
 from netgraft.library import Library
 from netgraft.lifecycle.retracting import retract_at

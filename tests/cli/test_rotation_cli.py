@@ -12,10 +12,10 @@ from device_cli_examples import KEY, Running, running, settings, today, trust_by
 from service_examples import ONLINE
 
 from netgraft.cli import main
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.shelf import Shelf
-from netgraft.delivery.trust import (
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.offering.shelf import Shelf
+from netgraft.delivery.trust.accepting import (
     SigningKey,
     TrustDocument,
     extend_chain,

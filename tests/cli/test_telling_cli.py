@@ -16,7 +16,7 @@ from device_cli_examples import Running, rows_table, serving, today
 from test_device_run_cli import running as running_device
 
 from netgraft.cli import main
-from netgraft.delivery.tiers import Retries
+from netgraft.delivery.exchange.tiers import Retries
 
 ALLOWED = {"time", "device", "name", "event", "version", "cut", "accuracy", "seconds", "bytes", "fault"}
 
@@ -74,7 +74,7 @@ def test_failure_is_told_without_its_words(server: Running, tmp_path: Path, caps
 def test_server_that_cannot_be_told_changes_nothing(
     server: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netgraft.delivery.telling.TELEMETRY_PATH", "/v1/nowhere")
+    monkeypatch.setattr("netgraft.delivery.device.telling.TELEMETRY_PATH", "/v1/nowhere")
     assert main(["fetch", server.url, "energy", "--out", str(tmp_path / "out"), "--tell"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("version 1 of energy")

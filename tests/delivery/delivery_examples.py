@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Judge, Recipe, Release, build
-from netgraft.delivery.head import OpenedHead, unpack_head
-from netgraft.delivery.trust import Signature, SigningKey
+from netgraft.delivery.coding.build import Built, Judge, Recipe, Release, build
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import OpenedHead, unpack_head
+from netgraft.delivery.trust.accepting import Signature, SigningKey
 from netgraft.runtime import Architecture, Column, Encoding, Inputs, Model, NestedShape, Output
 from netgraft.runtime.nested import network
 

@@ -15,18 +15,18 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors, nudged, opened, whole
 
-from netgraft.delivery.batches import read_places, rows_of
-from netgraft.delivery.build import Built, Recipe
-from netgraft.delivery.client import DeviceClient
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.events import Event
-from netgraft.delivery.opening import Opening, pack_opening
-from netgraft.delivery.planning import plan_here
-from netgraft.delivery.situation import Situation
-from netgraft.delivery.store import DeviceFolder, device_folder
-from netgraft.delivery.tiers import Retries, Tiers
-from netgraft.delivery.transport import Reply
-from netgraft.delivery.trust import SigningKey, Stamp, TrustDocument, sign_stamp, sign_trust, trust_chain
+from netgraft.delivery.coding.build import Built, Recipe
+from netgraft.delivery.device.client import DeviceClient
+from netgraft.delivery.device.deciding import plan_here
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.events import Event
+from netgraft.delivery.device.store import DeviceFolder, device_folder
+from netgraft.delivery.exchange.batches import read_places, rows_of
+from netgraft.delivery.exchange.opening import Opening, pack_opening
+from netgraft.delivery.exchange.tiers import Retries, Tiers
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.planning.situation import Situation
+from netgraft.delivery.trust.accepting import SigningKey, Stamp, TrustDocument, sign_stamp, sign_trust, trust_chain
 
 ROOT, ONLINE = SigningKey(b"r" * 32), SigningKey(b"o" * 32)
 EDGE, CENTRAL = "http://edge", "http://central"

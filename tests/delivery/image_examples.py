@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 from delivery_examples import NOW, Arrays, opened
 
-from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.coded_root import Judge, Recipe
-from netgraft.delivery.head import OpenedHead
+from netgraft.delivery.coding.build import Built, Release, build
+from netgraft.delivery.coding.root import Judge, Recipe
+from netgraft.delivery.format.head import OpenedHead
 from netgraft.runtime import Column, Encoding, Inputs, Model, Output
 from netgraft.runtime.image import ImageArchitecture, tensor_shapes
 from netgraft.runtime.image_shape import ImageShape, network

@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from netgraft.delivery.chunk import ChunkRow
-from netgraft.delivery.head import CutRow, Delta, Head
+from netgraft.delivery.format.chunk import ChunkRow
+from netgraft.delivery.format.head import CutRow, Delta, Head
 from netgraft.runtime.grid import Grid
 from netgraft.runtime.nested import NestedShape
 from netgraft.runtime.network import Architecture

@@ -7,11 +7,11 @@ from delivery_examples import example, example_shape, example_tensors
 from image_examples import image_example
 from numpy.testing import assert_array_equal
 
-from netgraft.delivery.anew import cut_anew
-from netgraft.delivery.chain import Triple
-from netgraft.delivery.chunk import MOST_BYTES, decode_chunk
-from netgraft.delivery.coverage import cover, cut_regions
-from netgraft.delivery.planes import Cells
+from netgraft.delivery.coding.anew import cut_anew
+from netgraft.delivery.format.chain import Triple
+from netgraft.delivery.format.chunk import MOST_BYTES, decode_chunk
+from netgraft.delivery.format.coverage import cover, cut_regions
+from netgraft.delivery.format.planes import Cells
 from netgraft.errors import ModelError
 from netgraft.runtime.grid import dequantise, fit_grid, quantise
 

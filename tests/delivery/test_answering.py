@@ -10,9 +10,9 @@ import pytest
 from delivery_examples import whole
 from device_fakes import energy
 
-from netgraft.delivery.answering import AnswerServer, answer_lines
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.installing import live_of
+from netgraft.delivery.device.answering import AnswerServer, answer_lines
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.installing import live_of
 
 ROW = {f"x{j}": 0.5 * j for j in range(5)} | {"w0": "a", "w1": "b"}
 

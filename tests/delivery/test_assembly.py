@@ -12,8 +12,8 @@ import pytest
 from delivery_examples import Assembly, example, example_inputs, whole
 from hypothesis import given, settings
 
-from netgraft.delivery.chunk import decode_chunk, encode_chunk
-from netgraft.delivery.planes import Cells
+from netgraft.delivery.format.chunk import decode_chunk, encode_chunk
+from netgraft.delivery.format.planes import Cells
 from netgraft.errors import ChunkError
 from netgraft.runtime import dequantise
 from netgraft.runtime.nested import network

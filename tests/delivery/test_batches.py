@@ -5,7 +5,7 @@ from device_fakes import energy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.batches import (
+from netgraft.delivery.exchange.batches import (
     MOST_BATCH_BYTES,
     MOST_CHUNKS,
     MOST_PLACES_TEXT,
@@ -16,7 +16,7 @@ from netgraft.delivery.batches import (
     read_places,
     rows_of,
 )
-from netgraft.delivery.chunk import ChunkRow
+from netgraft.delivery.format.chunk import ChunkRow
 from netgraft.errors import SettingError
 
 

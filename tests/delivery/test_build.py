@@ -23,13 +23,13 @@ from delivery_examples import (
 )
 from hypothesis import given, settings
 
-from netgraft.delivery import coded_root
-from netgraft.delivery.build import Recipe
-from netgraft.delivery.chain import Judged, Triple, cell_bytes, choose_chain, every_cut, extend_chain, thinned
-from netgraft.delivery.codec import has_range
-from netgraft.delivery.head import Head
-from netgraft.delivery.layout import cells_of, chain_chunks, ordered, other_chunks, pieces
-from netgraft.delivery.trim import trimmed, trimmed_exact
+from netgraft.delivery.coding import root as coded_root
+from netgraft.delivery.coding.build import Recipe
+from netgraft.delivery.coding.trim import trimmed, trimmed_exact
+from netgraft.delivery.format.chain import Judged, Triple, cell_bytes, choose_chain, every_cut, extend_chain, thinned
+from netgraft.delivery.format.codec import has_range
+from netgraft.delivery.format.head import Head
+from netgraft.delivery.format.layout import cells_of, chain_chunks, ordered, other_chunks, pieces
 from netgraft.errors import HeadError, SettingError
 from netgraft.records import sha256_hex
 from netgraft.runtime.nested import network

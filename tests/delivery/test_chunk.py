@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from netgraft.delivery.chunk import check_bytes, content_bounds, decode_chunk, decode_content, encode_chunk
-from netgraft.delivery.codec import has_range
-from netgraft.delivery.planes import Cells, pack_cell
+from netgraft.delivery.format.chunk import check_bytes, content_bounds, decode_chunk, decode_content, encode_chunk
+from netgraft.delivery.format.codec import has_range
+from netgraft.delivery.format.planes import Cells, pack_cell
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
 

@@ -26,18 +26,18 @@ from device_fakes import (
     published,
 )
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.downloading import wrong_chunk
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.events import Event
-from netgraft.delivery.head import CutRow, Head, pack_head
-from netgraft.delivery.holding import Fetched, Holding
-from netgraft.delivery.planning import ServerPlanner, plan_here
-from netgraft.delivery.restoring import restore, roll_back
-from netgraft.delivery.situation import Situation
-from netgraft.delivery.store import SPARE_BYTES
-from netgraft.delivery.tiers import EXCHANGE_BYTES
-from netgraft.delivery.transport import Reply
+from netgraft.delivery.device.deciding import ServerPlanner, plan_here
+from netgraft.delivery.device.downloading import wrong_chunk
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.events import Event
+from netgraft.delivery.device.holding import Fetched, Holding
+from netgraft.delivery.device.restoring import restore, roll_back
+from netgraft.delivery.device.store import SPARE_BYTES
+from netgraft.delivery.exchange.tiers import EXCHANGE_BYTES
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import CutRow, Head, pack_head
+from netgraft.delivery.planning.situation import Situation
 from netgraft.errors import (
     BudgetError,
     ChunkError,
@@ -413,7 +413,7 @@ def test_canary_that_is_not_answered_keeps_the_old_model(tmp_path: Path) -> None
         made.client().fetch()
         built = energy(2)
         arrays = {**built.arrays, "canary.outputs": built.arrays["canary.outputs"] + np.float16(1)}
-        from netgraft.delivery.head import pack_arrays
+        from netgraft.delivery.format.head import pack_arrays
 
         head = replace(built.head, arrays=pack_arrays(built.head, arrays)[1])
         servers.publish(replace(built, head=head, arrays=arrays))
@@ -848,7 +848,7 @@ def test_holding_names_what_the_planner_needs(tmp_path: Path) -> None:
 
 
 def test_tolerant_chunk_with_wrong_bits_is_taken_and_kept(tmp_path: Path) -> None:
-    from netgraft.delivery.build import Recipe
+    from netgraft.delivery.coding.build import Recipe
 
     shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))
     built = example_built(shape, example_tensors(shape), recipe=Recipe(exact_planes=4, target_bytes=700))
@@ -888,8 +888,8 @@ def test_tolerant_chunk_with_wrong_bits_is_taken_and_kept(tmp_path: Path) -> Non
 def test_tolerant_chunk_with_too_many_wrong_bits_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
-    from netgraft.delivery import assembly
-    from netgraft.delivery.build import Recipe
+    from netgraft.delivery.coding.build import Recipe
+    from netgraft.delivery.format import assembly
 
     monkeypatch.setattr(assembly, "_DAMAGED_TOLERANCE", 1e-9)  # one bit is too many
     shape = example_shape(widths=((8, 8), (24, 24), (64, 64)))

@@ -29,16 +29,16 @@ from device_fakes import (
     published,
 )
 
-from netgraft.delivery import delta
-from netgraft.delivery.build import Recipe
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.events import Event
-from netgraft.delivery.opening import Opening, pack_opening, unpack_opening
-from netgraft.delivery.restoring import refuse_active, reopened, restore
-from netgraft.delivery.situation import Situation
-from netgraft.delivery.store import DeviceFolder
-from netgraft.delivery.transport import Reply
-from netgraft.delivery.trust import SigningKey, TrustDocument, extend_chain
+from netgraft.delivery.coding.build import Recipe
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.events import Event
+from netgraft.delivery.device.restoring import refuse_active, reopened, restore
+from netgraft.delivery.device.store import DeviceFolder
+from netgraft.delivery.exchange.opening import Opening, pack_opening, unpack_opening
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.format import delta
+from netgraft.delivery.planning.situation import Situation
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, extend_chain
 from netgraft.errors import HeadError, LinkError, StorageError, TrustError
 
 BEST = "d2s2p8"

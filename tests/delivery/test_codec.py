@@ -10,9 +10,17 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 
-from netgraft.delivery import codec
-from netgraft.delivery.codec import RangeReader, RangeWriter, compress, expand, has_range, probability, stated_bytes
-from netgraft.delivery.streams import StreamReader, StreamWriter, gaps_of
+from netgraft.delivery.format import codec
+from netgraft.delivery.format.codec import (
+    RangeReader,
+    RangeWriter,
+    compress,
+    expand,
+    has_range,
+    probability,
+    stated_bytes,
+)
+from netgraft.delivery.format.streams import StreamReader, StreamWriter, gaps_of
 from netgraft.errors import ChunkError
 
 needs_range = pytest.mark.skipif(not has_range(), reason="constriction is not installed")

@@ -12,9 +12,9 @@ from delivery_examples import Assembly, example, example_built, nudged, opened, 
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from netgraft.delivery.build import Built
-from netgraft.delivery.delta import apply_delta, cut_off, encode_delta
-from netgraft.delivery.head import OpenedHead
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.format.delta import apply_delta, cut_off, encode_delta
+from netgraft.delivery.format.head import OpenedHead
 from netgraft.errors import ChunkError
 
 PLANES = 6

@@ -10,8 +10,8 @@ import pytest
 from delivery_examples import example, example_output, example_shape, whole
 from device_fakes import energy
 
-from netgraft.delivery.engine import Engine, Live, confident
-from netgraft.delivery.installing import live_of
+from netgraft.delivery.device.engine import Engine, Live, confident
+from netgraft.delivery.device.installing import live_of
 from netgraft.errors import BudgetError, DeliveryError, TableError
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netgraft.delivery.fec import CODES, RS_255_223, ReedSolomon, best_code, decode, encode, packet_code
-from netgraft.delivery.link import Bursts, Channel, Independent, flipped
+from netgraft.delivery.link.channel import Bursts, Channel, Independent, flipped
+from netgraft.delivery.link.fec import CODES, RS_255_223, ReedSolomon, best_code, decode, encode, packet_code
 from netgraft.errors import ChunkError
 from netgraft.seeds import generator
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from device_fakes import Device, Servers, device, energy, on_chunks, published
 
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.following import follow
-from netgraft.delivery.restoring import refuse_active
-from netgraft.delivery.situation import Situation
-from netgraft.delivery.transport import Reply
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.following import follow
+from netgraft.delivery.device.restoring import refuse_active
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.planning.situation import Situation
 from netgraft.errors import NetgraftError
 
 

@@ -10,8 +10,8 @@ import reference_reader as reference
 from delivery_examples import KEY, accept, example, whole
 from image_examples import image_example
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.head import unpack_head
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import unpack_head
 
 STORED = Path(__file__).parent / "stored"
 

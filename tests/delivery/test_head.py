@@ -23,12 +23,12 @@ from delivery_examples import (
     whole,
 )
 
-from netgraft.delivery.arrays import array_layout, split_arrays
-from netgraft.delivery.chunk_table import blocks_of
-from netgraft.delivery.container import join_sections, split_sections
-from netgraft.delivery.coverage import cover
-from netgraft.delivery.head import MESSAGE, Head, identity, pack_head, shape_of, unpack_head
-from netgraft.delivery.trust import SigningKey
+from netgraft.delivery.format.arrays import array_layout, split_arrays
+from netgraft.delivery.format.chunk_table import blocks_of
+from netgraft.delivery.format.container import join_sections, split_sections
+from netgraft.delivery.format.coverage import cover
+from netgraft.delivery.format.head import MESSAGE, Head, identity, pack_head, shape_of, unpack_head
+from netgraft.delivery.trust.accepting import SigningKey
 from netgraft.errors import HeadError, TrustError
 from netgraft.records import sha256_hex
 
@@ -225,7 +225,7 @@ def test_a_lie_is_refused(path: str, value: Any, text: str) -> None:
 
 def signed(document: Any, built: Any) -> None:
     """Open a head with such a document, well signed."""
-    from netgraft.delivery.codec import compress
+    from netgraft.delivery.format.codec import compress
 
     sections = split_sections(built.pack([KEY]))
     section = compress(json.dumps(document).encode())
@@ -341,7 +341,7 @@ def arrays_with(name: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_arrays_must_be_usable(name: str, change: float, text: str) -> None:
-    from netgraft.delivery.head import pack_arrays
+    from netgraft.delivery.format.head import pack_arrays
 
     _, _, built, _ = example()
     arrays = arrays_with(name, np.full_like(built.arrays[name], change))

@@ -13,13 +13,13 @@ import pytest
 from delivery_examples import KEY, NOW, accept, opened, whole
 from image_examples import WIDTHS, image_example
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.codec import compress
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.container import join_sections, split_sections
-from netgraft.delivery.head import MESSAGE, OpenedHead, unpack_head
-from netgraft.delivery.installing import live_of
+from netgraft.delivery.coding.build import Built, Release, build
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.device.installing import live_of
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.codec import compress
+from netgraft.delivery.format.container import join_sections, split_sections
+from netgraft.delivery.format.head import MESSAGE, OpenedHead, unpack_head
 from netgraft.errors import ChunkError, HeadError
 from netgraft.records import sha256_hex
 from netgraft.root import Bits

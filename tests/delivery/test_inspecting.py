@@ -12,10 +12,10 @@ import pytest
 from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors
 from device_fakes import ONLINE, ROOT, device, energy, published
 
-from netgraft.delivery.build import Recipe
-from netgraft.delivery.inspecting import inspect, status_of
-from netgraft.delivery.store import device_folder
-from netgraft.delivery.trust import SigningKey, TrustDocument
+from netgraft.delivery.coding.build import Recipe
+from netgraft.delivery.device.inspecting import inspect, status_of
+from netgraft.delivery.device.store import device_folder
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument
 from netgraft.errors import StorageError
 
 BEST = "d2s2p8"

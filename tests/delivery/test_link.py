@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.link import Bursts, Channel, Independent, Link, Trace, constant, flipped
+from netgraft.delivery.link.channel import Bursts, Channel, Independent, Link, Trace, constant, flipped
 from netgraft.errors import SituationError
 from netgraft.seeds import generator
 

@@ -7,8 +7,15 @@ from device_fakes import energy, published
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.opening import MAGIC, MOST_OPENING_BYTES, Opening, opening_path, pack_opening, unpack_opening
-from netgraft.delivery.trust import MOST_STAMP_BYTES, MOST_TRUST_BYTES
+from netgraft.delivery.exchange.opening import (
+    MAGIC,
+    MOST_OPENING_BYTES,
+    Opening,
+    opening_path,
+    pack_opening,
+    unpack_opening,
+)
+from netgraft.delivery.trust.accepting import MOST_STAMP_BYTES, MOST_TRUST_BYTES
 from netgraft.errors import HeadError
 
 

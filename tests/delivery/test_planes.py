@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from netgraft.delivery.planes import (
+from netgraft.delivery.format.planes import (
     BitReader,
     Cells,
     pack_cell,

@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from planner_heads import COLUMNS, RAW_BITS, SHAPE, chain_head, chunk, cut, head, random_head
 
-from netgraft.delivery.costs import completed, costs_of, feature_bits, raw_bits
-from netgraft.delivery.fec import best_code
-from netgraft.delivery.figures import Figures
-from netgraft.delivery.head import CutRow, Delta, Head
-from netgraft.delivery.planned import Plan, plan_schema
-from netgraft.delivery.planner import plan
-from netgraft.delivery.situation import Situation
+from netgraft.delivery.format.head import CutRow, Delta, Head
+from netgraft.delivery.link.fec import best_code
+from netgraft.delivery.planning.costs import completed, costs_of, feature_bits, raw_bits
+from netgraft.delivery.planning.figures import Figures
+from netgraft.delivery.planning.planned import Plan, plan_schema
+from netgraft.delivery.planning.planner import plan
+from netgraft.delivery.planning.situation import Situation
 from netgraft.errors import BudgetError, DeliveryError, SituationError
 
 DEVICE = Figures(operations_per_s=1e6, bandwidth_bytes_per_s=1e9, active_w=2.0)

@@ -13,9 +13,9 @@ from http_origin import BODIES, answer, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.http_bodies import Answered, Asked
-from netgraft.delivery.link import Independent, Link, Trace, constant
-from netgraft.delivery.proxy import Proxy, ProxyThread
+from netgraft.delivery.link.channel import Independent, Link, Trace, constant
+from netgraft.delivery.link.http_bodies import Answered, Asked
+from netgraft.delivery.link.proxy import Proxy, ProxyThread
 from netgraft.errors import LinkError
 
 # --- which bytes are the body of a chunk; no sockets

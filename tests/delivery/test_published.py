@@ -14,9 +14,9 @@ from delivery_examples import KEY, NOW, example, example_built, nudged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.build import Built
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import TrustDocument, extend_chain, sign_trust, trust_chain
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import TrustDocument, extend_chain, sign_trust, trust_chain
 from netgraft.errors import ChunkError, DeliveryError, HeadError, SettingError, StorageError, TrustError
 from netgraft.library import Library
 from netgraft.records import sha256_hex
@@ -180,7 +180,7 @@ def test_layout_is_what_a_static_server_needs(tmp_path: Path) -> None:
 
 @given(st.text(min_size=1, max_size=30))
 def test_any_name_is_one_plain_part_of_a_path(name: str) -> None:
-    from netgraft.delivery.published import _folder_of
+    from netgraft.delivery.offering.published import _folder_of
 
     part = _folder_of(name)
     assert part.startswith("names/")

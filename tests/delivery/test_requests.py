@@ -14,14 +14,14 @@ from delivery_examples import KEY, NOW, example, example_built, nudged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery import incoming, requests
-from netgraft.delivery.build import Built
-from netgraft.delivery.incoming import UPLOAD_MAGIC, PlanRequest, pack_upload, read_plan_request, unpack_upload
-from netgraft.delivery.opening import unpack_opening
-from netgraft.delivery.published import Published
-from netgraft.delivery.requests import Answer, answered
-from netgraft.delivery.shelf import Shelf, Stamps
-from netgraft.delivery.trust import (
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.exchange.opening import unpack_opening
+from netgraft.delivery.offering import incoming, requests
+from netgraft.delivery.offering.incoming import UPLOAD_MAGIC, PlanRequest, pack_upload, read_plan_request, unpack_upload
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.offering.requests import Answer, answered
+from netgraft.delivery.offering.shelf import Shelf, Stamps
+from netgraft.delivery.trust.accepting import (
     SigningKey,
     TrustDocument,
     TrustState,

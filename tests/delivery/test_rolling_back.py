@@ -10,11 +10,11 @@ import pytest
 from delivery_examples import example_built, example_shape, example_tensors, nudged
 from device_fakes import Device, device, energy, flipped, on_chunks, published
 
-from netgraft.delivery.build import Built, Recipe
-from netgraft.delivery.device_state import DeviceState, Refused
-from netgraft.delivery.engine import Engine
-from netgraft.delivery.restoring import refuse_active, restore, roll_back, take_back
-from netgraft.delivery.transport import Reply
+from netgraft.delivery.coding.build import Built, Recipe
+from netgraft.delivery.device.engine import Engine
+from netgraft.delivery.device.restoring import refuse_active, restore, roll_back, take_back
+from netgraft.delivery.device.state import DeviceState, Refused
+from netgraft.delivery.exchange.transport import Reply
 from netgraft.errors import LinkError, StorageError
 
 

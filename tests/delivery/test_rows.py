@@ -11,8 +11,8 @@ from delivery_examples import example_encoding, example_output, example_shape, e
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.engine import Engine, Live
-from netgraft.delivery.rows import MOST_LINE_BYTES, answer_line, raw_columns
+from netgraft.delivery.device.engine import Engine, Live
+from netgraft.delivery.device.rows import MOST_LINE_BYTES, answer_line, raw_columns
 from netgraft.errors import TableError
 from netgraft.runtime import Column, Encoding, Model
 from netgraft.runtime.encoding import MISSING_TIME

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.figures import Figures
-from netgraft.delivery.situation import Situation, from_json, json_schema, read
+from netgraft.delivery.planning.figures import Figures
+from netgraft.delivery.planning.situation import Situation, from_json, json_schema, read
 from netgraft.devices import Profile
 from netgraft.errors import SituationError
 

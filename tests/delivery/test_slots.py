@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netgraft.delivery.slots import Slots
+from netgraft.delivery.device.slots import Slots
 from netgraft.errors import BudgetError
 
 

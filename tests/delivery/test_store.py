@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from delivery_examples import example_encoding, example_output, example_shape, example_tensors
 
-from netgraft.delivery.inspecting import Inspected, inspect
-from netgraft.delivery.store import (
+from netgraft.delivery.device.inspecting import Inspected, inspect
+from netgraft.delivery.device.store import (
     SPARE_BYTES,
     DeviceFolder,
     DeviceState,
@@ -21,7 +21,7 @@ from netgraft.delivery.store import (
     free_bytes,
     holder_of,
 )
-from netgraft.delivery.trust import Seen, TrustState
+from netgraft.delivery.trust.accepting import Seen, TrustState
 from netgraft.errors import ModelError, StorageError
 from netgraft.lifecycle.folder import load_point, open_front
 from netgraft.records import sha256_hex

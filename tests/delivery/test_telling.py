@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from device_fakes import CENTRAL, EDGE
 
-from netgraft.delivery.events import Event
-from netgraft.delivery.incoming import telemetry
-from netgraft.delivery.telling import Teller, report_of
-from netgraft.delivery.transport import Reply
+from netgraft.delivery.device.events import Event
+from netgraft.delivery.device.telling import Teller, report_of
+from netgraft.delivery.exchange.transport import Reply
+from netgraft.delivery.offering.incoming import telemetry
 from netgraft.errors import SituationError
 
 PATIENCE_S = 20.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from netgraft.delivery.tiers import EXCHANGE_BYTES, Retries, Tiers, Trouble
-from netgraft.delivery.transport import Fault, Reply
+from netgraft.delivery.exchange.tiers import EXCHANGE_BYTES, Retries, Tiers, Trouble
+from netgraft.delivery.exchange.transport import Fault, Reply
 from netgraft.errors import BudgetError, ChunkError, LinkError, SettingError, TokenError, TrustError
 
 EDGE, LOCAL, CENTRAL = "http://edge", "http://local", "http://central"

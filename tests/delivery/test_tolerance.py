@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from delivery_examples import example, example_built, example_judge, opened, whole
 
-from netgraft.delivery import tolerance
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.link import Channel
-from netgraft.delivery.tolerance import (
+from netgraft.delivery.coding import tolerance
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.coding.tolerance import (
     Tolerance,
     along,
     arrival,
@@ -22,6 +20,8 @@ from netgraft.delivery.tolerance import (
     largest,
     worst_loss,
 )
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.link.channel import Channel
 from netgraft.errors import ChunkError, SettingError, SituationError
 from netgraft.runtime.grid import dequantise
 from netgraft.runtime.model import Model

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from netgraft.delivery.transport import HttpTransport, Reply
+from netgraft.delivery.exchange.transport import HttpTransport, Reply
 from netgraft.errors import StorageError
 
 URL = "http://edge/c/x"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netgraft.delivery.trust import (
+from netgraft.delivery.trust.accepting import (
     PublicKey,
     Seen,
     Signature,

@@ -20,8 +20,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from netgraft.delivery.signed import json_text
-from netgraft.delivery.trust import (
+from netgraft.delivery.trust.accepting import (
     Signature,
     SigningKey,
     Stamp,
@@ -35,7 +34,8 @@ from netgraft.delivery.trust import (
     sign_trust,
     trust_chain,
 )
-from netgraft.delivery.trust_document import TRUST_MESSAGE
+from netgraft.delivery.trust.document import TRUST_MESSAGE
+from netgraft.delivery.trust.signed import json_text
 from netgraft.errors import NetgraftError
 
 pytest.importorskip("tuf", reason="python-tuf is the oracle: pip install 'netgraft[dev]'")
@@ -128,7 +128,7 @@ def signer(number: int) -> CryptoSigner:
 
 @dataclass
 class Ours:
-    """A device with the rules of `netgraft.delivery.trust`."""
+    """A device with the rules of `netgraft.delivery.trust.accepting`."""
 
     state: TrustState = field(default_factory=TrustState)
     held: dict[str, Headed] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from netgraft.delivery.link import Link, Trace
+from netgraft.delivery.link.channel import Link, Trace
 from netgraft.errors import InputError, SettingError
 from netgraft.ran import Simulator, preset, user_rates
 from netgraft.ran.coupling import links_of, need_of

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from netgraft.delivery.situation import Situation
+from netgraft.delivery.planning.situation import Situation
 from netgraft.errors import SettingError
 from netgraft.root.image import ImageRecipe, ImageRoot, digits, dropout_rate, image_shape, prune, train
 from netgraft.root.image.network import head, states, to_torch

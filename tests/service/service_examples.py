@@ -21,9 +21,9 @@ sys.path.append(str(Path(__file__).parents[1] / "delivery"))
 
 from delivery_examples import KEY, NOW, example, example_built, nudged
 
-from netgraft.delivery.build import Built
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, TrustDocument, sign_trust, trust_chain
+from netgraft.delivery.coding.build import Built
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, sign_trust, trust_chain
 from netgraft.service import Limits, Settings, new_token, serve
 
 SECRET = b"s" * 32

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from service_examples import KEY, Running, bearer, built, publish, running, settings, trust_bytes
 
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.opening import unpack_opening
-from netgraft.delivery.shelf import Shelf
-from netgraft.delivery.trust import TrustState, accept_stamp, accept_trust, head_verifier
+from netgraft.delivery.exchange.opening import unpack_opening
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.shelf import Shelf
+from netgraft.delivery.trust.accepting import TrustState, accept_stamp, accept_trust, head_verifier
 from netgraft.service import Limits
 from netgraft.service.batch import batch_response
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from service_examples import NO_RATE, Running, Wire, bearer, built, publish, request, running, settings, token
 
-from netgraft.delivery.shelf import Shelf
+from netgraft.delivery.offering.shelf import Shelf
 from netgraft.service import Limits
 
 SHA256, DATA = next((sha256, data) for sha256, data in built().chunks.items() if len(data) > 200)

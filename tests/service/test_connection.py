@@ -12,8 +12,8 @@ import uvicorn
 from service_examples import Limits
 from uvicorn.server import ServerState
 
-from netgraft.delivery.published import Published
-from netgraft.delivery.requests import BYTES, Answer, error
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.offering.requests import BYTES, Answer, error
 from netgraft.service.access import Gate
 from netgraft.service.chunks import ChunkProtocol
 from netgraft.service.metrics import Metrics

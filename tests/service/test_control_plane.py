@@ -10,10 +10,10 @@ import httpx
 import pytest
 from service_examples import KEY, ONLINE, Running, bearer, built, publish, running, settings, trust_bytes
 
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.incoming import pack_upload
-from netgraft.delivery.planner import Plan
-from netgraft.delivery.trust import TrustState, accept_head, accept_stamp, accept_trust, head_verifier
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.incoming import pack_upload
+from netgraft.delivery.planning.planner import Plan
+from netgraft.delivery.trust.accepting import TrustState, accept_head, accept_stamp, accept_trust, head_verifier
 from netgraft.service import Limits
 
 HEAD = built().pack([KEY])
@@ -270,12 +270,12 @@ def test_server_without_keys_says_so(tmp_path: Path) -> None:
 
 
 def test_fault_of_ours_is_500_and_says_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import netgraft.delivery.requests
+    import netgraft.delivery.offering.requests
 
     def fail(*_words: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(netgraft.delivery.requests, "models", fail)
+    monkeypatch.setattr(netgraft.delivery.offering.requests, "models", fail)
     with running(settings(place, json_logs=True)) as found:
         reply = httpx.get(f"{found.url}/v1/models")
         assert (reply.status_code, reply.json()) == (500, {"error": "a fault of the server, not of the request"})

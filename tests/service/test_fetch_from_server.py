@@ -17,7 +17,7 @@ from device_cli_examples import offer, today
 from service_examples import ONLINE, Running, running, settings, token, trust_bytes
 
 from netgraft.cli import main
-from netgraft.delivery.published import Published
+from netgraft.delivery.offering.published import Published
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as how
 from service_examples import KEY, Limits, built, publish, settings
 
-from netgraft.delivery import incoming, requests
-from netgraft.delivery.requests import Answer
-from netgraft.delivery.shelf import Shelf, Stamps
+from netgraft.delivery.offering import incoming, requests
+from netgraft.delivery.offering.requests import Answer
+from netgraft.delivery.offering.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
 from netgraft.service.app import create_app
 from netgraft.service.journal import TelemetryFile

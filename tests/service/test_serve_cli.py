@@ -19,7 +19,7 @@ import pytest
 from service_examples import KEY, ONLINE, Wire, built, request, trust_bytes
 
 from netgraft.cli import main
-from netgraft.delivery.published import Published
+from netgraft.delivery.offering.published import Published
 from netgraft.library import Library
 
 

@@ -15,12 +15,12 @@ import typer
 from netgraft.cli.output import note
 
 if TYPE_CHECKING:
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.engine import Engine
-    from netgraft.delivery.events import Event, Kind
-    from netgraft.delivery.situation import Situation
-    from netgraft.delivery.store import DeviceFolder
-    from netgraft.delivery.transport import HttpTransport
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.engine import Engine
+    from netgraft.delivery.device.events import Event, Kind
+    from netgraft.delivery.device.store import DeviceFolder
+    from netgraft.delivery.exchange.transport import HttpTransport
+    from netgraft.delivery.planning.situation import Situation
 
 UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="Address of the server, such as http://edge:8080.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
@@ -57,7 +57,7 @@ def situation_of(path: Path | None) -> Situation:
     Raises:
         SituationError: it is none.
     """
-    from netgraft.delivery import situation
+    from netgraft.delivery.planning import situation
 
     return situation.Situation() if path is None else situation.read(path)
 
@@ -69,11 +69,11 @@ def check_servers(servers: Sequence[str], trust: Path | None) -> None:
         TrustError: the key file holds no public key.
         SettingError: an address is none.
     """
-    from netgraft.delivery.tiers import check_addresses
+    from netgraft.delivery.exchange.tiers import check_addresses
 
     check_addresses(servers)
     if trust is not None:
-        from netgraft.delivery.keys import PublicKey
+        from netgraft.delivery.trust.keys import PublicKey
 
         PublicKey.read(trust)
 
@@ -104,11 +104,11 @@ def connected(
     import httpx
     import numpy as np
 
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.planning import ServerPlanner, plan_here
-    from netgraft.delivery.tiers import Tiers
-    from netgraft.delivery.transport import HttpTransport
-    from netgraft.delivery.trust import PublicKey
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.deciding import ServerPlanner, plan_here
+    from netgraft.delivery.exchange.tiers import Tiers
+    from netgraft.delivery.exchange.transport import HttpTransport
+    from netgraft.delivery.trust.accepting import PublicKey
 
     trusted = None if trust is None else PublicKey.read(trust)
     with httpx.Client(timeout=httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)) as client:
@@ -158,7 +158,7 @@ def telling(
     if not tell or situation.data_budget_bytes is not None:
         yield report
         return
-    from netgraft.delivery.telling import Teller
+    from netgraft.delivery.device.telling import Teller
 
     teller = Teller(partial(_asking, token), servers, name, device=device)
 
@@ -179,7 +179,7 @@ def _asking(token: str | None) -> Iterator[HttpTransport]:
     """Give what asks one short question over the network."""
     import httpx
 
-    from netgraft.delivery.transport import HttpTransport
+    from netgraft.delivery.exchange.transport import HttpTransport
 
     with httpx.Client(timeout=_TOLD_WITHIN_S) as client:
         yield HttpTransport(client, time.monotonic, token)

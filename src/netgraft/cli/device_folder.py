@@ -11,8 +11,8 @@ from netgraft.cli.connecting import TolerantOption
 from netgraft.cli.output import JsonOption, print_fields, print_json, say, tell_error
 
 if TYPE_CHECKING:
-    from netgraft.delivery.device_state import Installed
-    from netgraft.delivery.inspecting import Status
+    from netgraft.delivery.device.inspecting import Status
+    from netgraft.delivery.device.state import Installed
 
 _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
@@ -30,7 +30,7 @@ def status(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """
     import time
 
-    from netgraft.delivery.inspecting import status_of
+    from netgraft.delivery.device.inspecting import status_of
 
     found = status_of(folder)
     if as_json:
@@ -48,7 +48,7 @@ def check(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
     Example: netgraft device check energy
     """
-    from netgraft.delivery.inspecting import inspect
+    from netgraft.delivery.device.inspecting import inspect
     from netgraft.errors import StorageError
 
     found = inspect(folder)
@@ -83,8 +83,8 @@ def rollback(
 
     Example: netgraft device rollback energy
     """
-    from netgraft.delivery.restoring import refuse_active, take_back
-    from netgraft.delivery.store import device_folder, holder_of
+    from netgraft.delivery.device.restoring import refuse_active, take_back
+    from netgraft.delivery.device.store import device_folder, holder_of
 
     holder_of(folder)  # says so where it is no device's, instead of making it one
     with device_folder(folder) as opened:

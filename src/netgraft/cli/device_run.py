@@ -32,11 +32,11 @@ from netgraft.cli.connecting import (
 from netgraft.cli.output import note
 
 if TYPE_CHECKING:
-    from netgraft.delivery.answering import AnswerServer
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.engine import Engine
-    from netgraft.delivery.events import Event
-    from netgraft.delivery.store import DeviceFolder
+    from netgraft.delivery.device.answering import AnswerServer
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.engine import Engine
+    from netgraft.delivery.device.events import Event
+    from netgraft.delivery.device.store import DeviceFolder
 
 _READY_LOOK_S = 0.01
 _GOODBYE_S = 1.0
@@ -72,8 +72,8 @@ def run_device(
     """
     from urllib.parse import quote
 
-    from netgraft.delivery.engine import Engine
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.engine import Engine
+    from netgraft.delivery.device.store import device_folder
     from netgraft.units import parse_duration
 
     poll_s, said, servers = parse_duration(poll), situation_of(situation), [url, *(tier or [])]
@@ -119,8 +119,8 @@ def _restore(
     tolerant: bool,
 ) -> None:
     """Let what the folder holds answer, before any network."""
-    from netgraft.delivery.events import Event
-    from netgraft.delivery.restoring import restore
+    from netgraft.delivery.device.events import Event
+    from netgraft.delivery.device.restoring import restore
     from netgraft.errors import StorageError
 
     try:
@@ -165,7 +165,7 @@ def _run(
 
 def _follow(connect: Connect, engine: Engine, stop: threading.Event, poll_s: float, gave_up: list[Exception]) -> None:
     """Follow the newest version; without any model every fault but the network's ends the run."""
-    from netgraft.delivery.following import follow
+    from netgraft.delivery.device.following import follow
 
     error: Exception | None
     try:
@@ -196,7 +196,7 @@ def _going_on(error: Exception, engine: Engine) -> str:
 
 def _answer_stdin(engine: Engine, stop: threading.Event) -> None:
     """Answer the lines of stdin; the first waits for a model."""
-    from netgraft.delivery.answering import answer_lines
+    from netgraft.delivery.device.answering import answer_lines
 
     while engine.live is None and not stop.wait(_READY_LOOK_S):
         pass
@@ -215,7 +215,7 @@ def _listening(engine: Engine, port: int) -> AnswerServer:
     Raises:
         OutputError: the port is taken.
     """
-    from netgraft.delivery.answering import AnswerServer
+    from netgraft.delivery.device.answering import AnswerServer
     from netgraft.errors import OutputError
 
     try:

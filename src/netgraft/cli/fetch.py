@@ -28,9 +28,9 @@ from netgraft.cli.connecting import (
 from netgraft.cli.output import JsonOption, note, print_json, say, tell_error
 
 if TYPE_CHECKING:
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.holding import Fetched
-    from netgraft.delivery.store import DeviceFolder
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.holding import Fetched
+    from netgraft.delivery.device.store import DeviceFolder
 
 
 def fetch(
@@ -55,7 +55,7 @@ def fetch(
 
     Example: netgraft fetch http://127.0.0.1:8080 energy --situation device.toml --trust site.key.pub --out energy
     """
-    from netgraft.delivery.store import device_folder
+    from netgraft.delivery.device.store import device_folder
 
     said, servers = situation_of(situation), [url, *(tier or [])]
     check_servers(servers, trust)

@@ -10,7 +10,7 @@ import typer
 from netgraft.cli.output import JsonOption, note, print_json
 
 if TYPE_CHECKING:
-    from netgraft.delivery.trust import TrustDocument
+    from netgraft.delivery.trust.accepting import TrustDocument
     from netgraft.library import Library
     from netgraft.lifecycle.rotation import Rotated
 
@@ -33,7 +33,7 @@ def new_key(
 
     Example: netgraft key new site.key
     """
-    from netgraft.delivery.trust import SigningKey
+    from netgraft.delivery.trust.accepting import SigningKey
 
     key = SigningKey.new()
     public = key.write(file)

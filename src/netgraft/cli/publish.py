@@ -60,8 +60,8 @@ def publish(
 
     Example: netgraft publish models "site 7" --budget 2min
     """
-    from netgraft.delivery.coded_root import Recipe
-    from netgraft.delivery.tolerance import Tolerance
+    from netgraft.delivery.coding.root import Recipe
+    from netgraft.delivery.coding.tolerance import Tolerance
     from netgraft.library import Library
     from netgraft.lifecycle.publishing import DeliveryRecipe, key_folder, publish
     from netgraft.root import PLANES

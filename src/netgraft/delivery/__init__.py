@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netgraft.delivery.assembly import Assembly
-    from netgraft.delivery.client import DeviceClient
-    from netgraft.delivery.engine import Engine
-    from netgraft.delivery.head import CutRow, Head, OpenedHead
-    from netgraft.delivery.planned import Plan
-    from netgraft.delivery.published import Published
-    from netgraft.delivery.situation import Situation
-    from netgraft.delivery.trust import PublicKey, SigningKey, Stamp, TrustDocument, TrustState
+    from netgraft.delivery.device.client import DeviceClient
+    from netgraft.delivery.device.engine import Engine
+    from netgraft.delivery.format.assembly import Assembly
+    from netgraft.delivery.format.head import CutRow, Head, OpenedHead
+    from netgraft.delivery.offering.published import Published
+    from netgraft.delivery.planning.planned import Plan
+    from netgraft.delivery.planning.situation import Situation
+    from netgraft.delivery.trust.accepting import PublicKey, SigningKey, Stamp, TrustDocument, TrustState
 
 __all__ = [
     "Assembly",
@@ -34,14 +34,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "assembly": ("Assembly",),
-    "client": ("DeviceClient",),
-    "engine": ("Engine",),
-    "head": ("CutRow", "Head", "OpenedHead"),
-    "planned": ("Plan",),
-    "published": ("Published",),
-    "situation": ("Situation",),
-    "trust": ("PublicKey", "SigningKey", "Stamp", "TrustDocument", "TrustState"),
+    "device.client": ("DeviceClient",),
+    "device.engine": ("Engine",),
+    "format.assembly": ("Assembly",),
+    "format.head": ("CutRow", "Head", "OpenedHead"),
+    "offering.published": ("Published",),
+    "planning.planned": ("Plan",),
+    "planning.situation": ("Situation",),
+    "trust.accepting": ("TrustState",),
+    "trust.document": ("TrustDocument",),
+    "trust.keys": ("PublicKey", "SigningKey"),
+    "trust.stamps": ("Stamp",),
 }
 
 

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, TrustDocument, newest_trust, sign_trust, trust_chain
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, TrustDocument, newest_trust, sign_trust, trust_chain
 from netgraft.errors import OutputError, SettingError, TrustError
 from netgraft.library import Library
 from netgraft.records import sha256_hex

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.published import Published
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.published import Published
 from netgraft.delivery.strict_json import read_json
-from netgraft.delivery.trust import newest_trust
+from netgraft.delivery.trust.accepting import newest_trust
 from netgraft.errors import DeliveryError, LinkError, SettingError, TokenError, unknown_name
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netgraft.delivery.head import signed_again, unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import (
+from netgraft.delivery.format.head import signed_again, unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import (
     PublicKey,
     Signature,
     SigningKey,
@@ -26,7 +26,7 @@ from netgraft.delivery.trust import (
     newest_trust,
     verified_chain,
 )
-from netgraft.delivery.trust_document import ROLES
+from netgraft.delivery.trust.document import ROLES
 from netgraft.errors import DeliveryError, HeadError, SettingError, TrustError, unknown_name
 from netgraft.library import Library
 from netgraft.lifecycle.keyring import lifetime_s, publisher_keys

@@ -1,7 +1,7 @@
 """The control plane: what a server answers beside chunks, as an ASGI application with an OpenAPI document.
 
-Every route takes a request apart, asks `netgraft.delivery.requests` and puts the answer together. `Watch` stands in
-front of all of them: it asks the gate, counts, and writes a line per request.
+Every route takes a request apart, asks `netgraft.delivery.offering.requests` and puts the answer together. `Watch`
+stands in front of all of them: it asks the gate, counts, and writes a line per request.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from netgraft.delivery import batches, incoming, requests
-from netgraft.delivery.requests import Answer, answered, error
-from netgraft.delivery.shelf import Shown
+from netgraft.delivery.exchange import batches
+from netgraft.delivery.offering import incoming, requests
+from netgraft.delivery.offering.requests import Answer, answered, error
+from netgraft.delivery.offering.shelf import Shown
 from netgraft.errors import NetgraftError
 from netgraft.service import schema
 from netgraft.service.batch import batch_response

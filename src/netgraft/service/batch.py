@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from netgraft.delivery.chunk import ChunkRow
-from netgraft.delivery.requests import BYTES, IMMUTABLE, Answer
+from netgraft.delivery.format.chunk import ChunkRow
+from netgraft.delivery.offering.requests import BYTES, IMMUTABLE, Answer
 from netgraft.service.watch import Receive, Scope, Send, response_of
 
 Read = Callable[[str], Awaitable[bytes | Answer]]

@@ -20,7 +20,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from netgraft.delivery.requests import Answer, error
+from netgraft.delivery.offering.requests import Answer, error
 from netgraft.service.access import Pass, Refusal
 from netgraft.service.journal import LOG
 from netgraft.service.plane import Framed, Plane, headers_of, refusal, told

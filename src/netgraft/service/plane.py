@@ -12,8 +12,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from netgraft.delivery.published import Published
-from netgraft.delivery.requests import IMMUTABLE, Answer, answered, chunk, unreadable
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.offering.requests import IMMUTABLE, Answer, answered, chunk, unreadable
 from netgraft.service.access import Gate
 from netgraft.service.broken import BrokenChunks
 from netgraft.service.journal import LOG

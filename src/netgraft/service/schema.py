@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from netgraft.delivery import incoming, planned, situation
+from netgraft.delivery.offering import incoming
+from netgraft.delivery.planning import planned, situation
 
 HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAME = {"type": "string", "minLength": 1}

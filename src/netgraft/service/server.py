@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from netgraft.delivery.requests import opening_at_hand
-from netgraft.delivery.shelf import Shelf, Stamps
+from netgraft.delivery.offering.requests import opening_at_hand
+from netgraft.delivery.offering.shelf import Shelf, Stamps
 from netgraft.errors import SettingError, TrustError
 from netgraft.service.access import Gate
 from netgraft.service.journal import LOG, TelemetryFile, log_no_more, log_to
@@ -25,7 +25,7 @@ from netgraft.service.settings import Settings
 if TYPE_CHECKING:
     import uvicorn
 
-    from netgraft.delivery.trust import SigningKey
+    from netgraft.delivery.trust.accepting import SigningKey
 
 _READERS = 4
 _GRACE_S = 30
@@ -172,7 +172,7 @@ def online_key(path: Path) -> SigningKey:
     Raises:
         TrustError: there is none, or it cannot be read.
     """
-    from netgraft.delivery.trust import SigningKey
+    from netgraft.delivery.trust.accepting import SigningKey
 
     if not path.exists():
         raise TrustError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netgraft.delivery.published import Published
+from netgraft.delivery.offering.published import Published
 from netgraft.errors import SettingError
 from netgraft.records import sha256_hex
 from netgraft.service.limits import Limits

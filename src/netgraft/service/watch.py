@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from netgraft.delivery.requests import Answer, error
-from netgraft.delivery.shelf import Shelf, Stamps
+from netgraft.delivery.offering.requests import Answer, error
+from netgraft.delivery.offering.shelf import Shelf, Stamps
 from netgraft.service.access import Gate
 from netgraft.service.journal import LOG, TelemetryFile
 from netgraft.service.limits import Limits

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.head import OpenedHead, unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import SigningKey, newest_trust
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import OpenedHead, unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import SigningKey, newest_trust
 from netgraft.errors import SettingError, TableError, TrustError
 from netgraft.library import Library
 from netgraft.lifecycle.job import search_into

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.head import unpack_head
-from netgraft.delivery.published import Published
-from netgraft.delivery.trust import newest_trust
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import unpack_head
+from netgraft.delivery.offering.published import Published
+from netgraft.delivery.trust.accepting import newest_trust
 from netgraft.errors import SettingError
 from netgraft.library import Library
 from netgraft.lifecycle.publishing import ImageDelivery, publish_images

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.published import Published
-from netgraft.delivery.tolerance import Judge
+from netgraft.delivery.coding.build import Built, Release, build
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.coding.tolerance import Judge
+from netgraft.delivery.offering.published import Published
 from netgraft.errors import SettingError
 from netgraft.library import Library
 from netgraft.lifecycle.keyring import ensure_trust, lifetime_s, publisher_keys
@@ -126,7 +126,7 @@ def built_images(
     """Return a trained image root as a head and chunks, judged on images that did not train it.
 
     Raises:
-        HeadError, ModelError: as for `netgraft.delivery.build.build`.
+        HeadError, ModelError: as for `netgraft.delivery.coding.build.build`.
     """
     kept = generator(seed, "judged images").permutation(len(images.train))
     judges, taught = kept[: recipe.judged], kept[recipe.judged :]

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netgraft.delivery.assembly import Assembly
-from netgraft.delivery.build import Built, Release, build
-from netgraft.delivery.coded_root import Recipe
-from netgraft.delivery.head import Head, OpenedHead, unpack_head
-from netgraft.delivery.published import Published
+from netgraft.delivery.coding.build import Built, Release, build
+from netgraft.delivery.coding.root import Recipe
+from netgraft.delivery.format.assembly import Assembly
+from netgraft.delivery.format.head import Head, OpenedHead, unpack_head
+from netgraft.delivery.offering.published import Published
 from netgraft.errors import ChunkError, HeadError
 from netgraft.library import Entry, Library
 from netgraft.lifecycle.keyring import ensure_trust, lifetime_s, publisher_keys
@@ -200,7 +200,7 @@ def built_from(
     """Return a grown root as a head and chunks, judged on the rows that did not train it.
 
     Raises:
-        HeadError, ModelError: as for `netgraft.delivery.build.build`.
+        HeadError, ModelError: as for `netgraft.delivery.coding.build.build`.
     """
     shape, tensors = _shape(grown), _tensors(grown)
     if parent is not None and isinstance(parent.opened.head.shape, NestedShape):

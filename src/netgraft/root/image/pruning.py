@@ -53,7 +53,7 @@ def dropout_rate(weights: int, most_bytes: float, *, other_bytes: int = 0) -> fl
 
     Args:
         weights: numbers that may go.
-        most_bytes: what the device can take, such as `netgraft.delivery.situation.Situation.most_bytes`.
+        most_bytes: what the device can take, such as `netgraft.delivery.planning.situation.Situation.most_bytes`.
         other_bytes: of norms and biases, which stay.
 
     Raises:

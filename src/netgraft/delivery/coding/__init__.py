@@ -1,0 +1,1 @@
+"""A root becomes a head and chunks."""

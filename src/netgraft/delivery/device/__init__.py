@@ -1,0 +1,1 @@
+"""The device: its folder, its client, the model that answers while another comes."""

@@ -1,0 +1,1 @@
+"""What a head and its chunks are, as bytes and as numbers."""

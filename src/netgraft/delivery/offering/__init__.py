@@ -1,0 +1,1 @@
+"""What a server does, without any network: published files, requests and their answers."""
