@@ -20,6 +20,7 @@ NAMES = {
     "delivery_link": "time to the first usable model over paced sockets; bit errors and lost packets",
     "delivery_http": "plans, heads and chunks over HTTP against nginx",
     "delivery_peers": "other systems that bring models or files to devices, each on the same course",
+    "delivery_cut": "cutting on demand at the size of ResNet-18: plan, cut anew, decode",
     "delivery_soak": "a million inferences while models change, chunks are corrupt and processes are killed",
     "delivery_figures": "figures 3 and 4 of the paper on in-situ model downloading",
     "slicing_speed": "steps of the radio network against mobile-env, TD3 against Stable-Baselines3, a whole study",
