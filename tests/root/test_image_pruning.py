@@ -80,7 +80,7 @@ def test_least_important_weights_go_and_training_mends(
 def test_gradient_importance_is_the_squared_first_order_change(root: ImageRoot) -> None:
     inputs, labels = DIGITS.inputs(DIGITS.train[:64]), DIGITS.train_labels[:64]
     found = gradient(root, inputs, labels)
-    name = next(iter(root.shape.coded))
+    name = f"head@{root.shape.depth}"  # behind it nothing has a kink
     place = np.unravel_index(found[name].argmax(), found[name].shape)
 
     def loss(value: float) -> Any:
@@ -91,9 +91,9 @@ def test_gradient_importance_is_the_squared_first_order_change(root: ImageRoot) 
         outputs = head(root.shape, parameters, states(root.shape, parameters, images, 0)[-1], root.shape.depth)
         return float(functional.cross_entropy(outputs.double(), torch.from_numpy(labels)))
 
-    here, step = float(root.tensors[name][place]), 1e-3
+    here, step = float(root.tensors[name][place]), 1e-2
     slope = (loss(here + step) - loss(here - step)) / (2 * step)
-    assert found[name][place] == pytest.approx((here * slope) ** 2, rel=0.05)
+    assert found[name][place] == pytest.approx((here * slope) ** 2, rel=0.01)
 
 
 def test_rate_that_is_no_share_is_refused(root: ImageRoot) -> None:
