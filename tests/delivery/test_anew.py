@@ -50,11 +50,17 @@ def test_no_chunk_is_too_large() -> None:
     assert set(known.lowest.values()) == {0}
 
 
-@pytest.mark.parametrize("cut", [Triple(1, 0, 13), Triple(1, 0, 0), Triple(3, 0, 1), Triple(0, 0, 1), Triple(1, 2, 1)])
+@pytest.mark.parametrize("cut", [Triple(1, 0, 13), Triple(1, 0, 0), Triple(3, 0, 1), Triple(-1, 0, 1), Triple(1, 2, 1)])
 def test_cut_that_there_is_not_is_refused(cut: Triple) -> None:
     shape = example_shape(widths=((4, 4), (8, 8)), triangular=False)
     tensors = example_tensors(shape)
     grid = fit_grid([tensors[name] for name in shape.coded], 12)
-    text = "a cut of depth 1 to 2, shell 0 to 1 and 1 to 12 planes is required, got "
+    text = f"a cut of depth {shape.least_depth} to 2, shell 0 to 1 and 1 to 12 planes is required, got "
     with pytest.raises(ModelError, match=text + f"{cut.depth}, {cut.shell} and {cut.planes}"):
         list(cut_anew(shape, tensors, cut, grid))
+
+
+def test_first_cut_of_images_has_no_block() -> None:
+    shape, tensors, _, head = image_example()
+    assert shape.least_depth == 0
+    assert list(cut_anew(shape, tensors, Triple(0, 1, 2), head.head.grid))

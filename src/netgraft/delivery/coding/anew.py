@@ -36,9 +36,10 @@ def cut_anew(
     Raises:
         ModelError: there is no such depth, shell or number of planes.
     """
-    if not (1 <= cut.depth <= shape.depth and 0 <= cut.shell < shape.shells and 1 <= cut.planes <= grid.planes):
+    depths, shells = (shape.least_depth, shape.depth), shape.shells
+    if not (depths[0] <= cut.depth <= depths[1] and 0 <= cut.shell < shells and 1 <= cut.planes <= grid.planes):
         raise ModelError(
-            f"a cut of depth 1 to {shape.depth}, shell 0 to {shape.shells - 1} and 1 to {grid.planes} planes "
+            f"a cut of depth {depths[0]} to {depths[1]}, shell 0 to {shells - 1} and 1 to {grid.planes} planes "
             f"is required, got {cut.depth}, {cut.shell} and {cut.planes}"
         )
     flat = {name: np.asarray(tensors[name]).reshape(-1) for name in shape.coded}
