@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from netgraft.delivery.trust.accepting import Signature, SigningKey
 from netgraft.runtime import Architecture, Column, Encoding, Inputs, Model, NestedShape, Output
 from netgraft.runtime.nested import network
 
+#: Whether the range coder is installed.
+HAS_RANGE = find_spec("constriction") is not None
 NOW = 1_700_000_000
 KEY = SigningKey(b"k" * 32)
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+import pytest
 from delivery_examples import KEY, NOW, example_built, example_shape, example_tensors, nudged, opened, whole
 
 from netgraft.delivery.coding.build import Built, Recipe
@@ -56,6 +58,21 @@ def chain_of(root: SigningKey = ROOT, *, expires_s: int = NOW + 10**9) -> bytes:
 
 class Killed(BaseException):
     """Stands for kill -9: nothing of ours catches it."""
+
+
+@contextmanager
+def killed_at_rename(step: int) -> Iterator[None]:
+    """Kill what runs within at its rename of this number, from 0; what follows it within is not run then."""
+    rename, numbers = Path.replace, count()
+
+    def replaced(self: Path, target: Path) -> Path:
+        if next(numbers) >= step:
+            raise Killed
+        return rename(self, target)
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        patch.setattr(Path, "replace", replaced)
+        yield
 
 
 #: Looks at each question and may answer in the server's place.

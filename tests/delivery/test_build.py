@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from delivery_examples import (
+    HAS_RANGE,
     KEY,
     Assembly,
     example,
@@ -27,7 +28,6 @@ from netgraft.delivery.coding import root as coded_root
 from netgraft.delivery.coding.build import Recipe
 from netgraft.delivery.coding.trim import trimmed, trimmed_exact
 from netgraft.delivery.format.chain import Judged, Triple, cell_bytes, choose_chain, every_cut, extend_chain, thinned
-from netgraft.delivery.format.codec import has_range
 from netgraft.delivery.format.head import Head
 from netgraft.delivery.format.layout import cells_of, chain_chunks, ordered, other_chunks, pieces
 from netgraft.errors import HeadError, SettingError
@@ -109,7 +109,7 @@ def test_bytes_are_far_below_float32() -> None:
     assert near.bytes + len(built.pack([KEY])) - built.head.chunks[0].bytes < built.head.full_bytes / 4
 
 
-@pytest.mark.skipif(not has_range(), reason="constriction is not installed")
+@pytest.mark.skipif(not HAS_RANGE, reason="constriction is not installed")
 def test_the_range_coder_is_used_where_asked_for_and_smaller() -> None:
     shape, tensors, built, _ = example("wide")
     coded = example_built(shape, tensors, recipe=Recipe(codecs=("zstd", "range")))

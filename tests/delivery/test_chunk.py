@@ -7,16 +7,16 @@ from dataclasses import replace
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from delivery_examples import HAS_RANGE
 from hypothesis import given, settings
 
 from netgraft.delivery.format.chunk import check_bytes, content_bounds, decode_chunk, decode_content, encode_chunk
-from netgraft.delivery.format.codec import has_range
 from netgraft.delivery.format.planes import Cells, pack_cell
 from netgraft.errors import ChunkError
 from netgraft.records import sha256_hex
 
 PLANES = 6
-CODECS = [(), ("zstd",), *([("range",), ("zstd", "range")] if has_range() else [])]
+CODECS = [(), ("zstd",), *([("range",), ("zstd", "range")] if HAS_RANGE else [])]
 
 
 def codes_of(sizes: list[int], seed: int = 0, scale: float = 6.0) -> dict[int, np.ndarray]:
@@ -115,7 +115,7 @@ def test_content_must_be_what_the_head_names() -> None:
 def test_another_encoding_than_the_head_says_is_refused() -> None:
     codes = codes_of([300])
     row, data = encode_chunk(every_cell(1), codes, codecs=())
-    for codec in ("zstd", *(("range",) if has_range() else ())):
+    for codec in ("zstd", *(("range",) if HAS_RANGE else ())):
         with pytest.raises(ChunkError):
             decode_chunk(replace(row, codec=codec), data, Cells([300], PLANES))
 

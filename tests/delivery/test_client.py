@@ -21,6 +21,7 @@ from device_fakes import (
     device,
     energy,
     flipped,
+    killed_at_rename,
     on_chunks,
     once,
     published,
@@ -184,25 +185,11 @@ def test_device_killed_in_any_question_goes_on_with_at_most_one_chunk_twice(tmp_
 
 
 @pytest.mark.parametrize("step", range(0, 44, 2))
-def test_device_killed_at_any_rename_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_device_killed_at_any_rename_goes_on(tmp_path: Path, step: int) -> None:
     servers = published(1)
-    renamed = [0]
-    rename = Path.replace
-
-    def replaced(self: Path, target: Path) -> Path:
-        if renamed[0] == step:
-            raise Killed
-        renamed[0] += 1
-        return rename(self, target)
-
-    with device(tmp_path / "d", servers) as made, monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replaced)
-        try:
-            made.client().fetch()
-        except Killed:
-            pass
-        else:
-            assert step > 30
+    with device(tmp_path / "d", servers) as made, killed_at_rename(step):
+        made.client().fetch()
+        assert step > 30
     with device(tmp_path / "d", servers) as made:
         active = made.folder.state.active
         if active is not None:

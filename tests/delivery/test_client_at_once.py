@@ -25,6 +25,7 @@ from device_fakes import (
     chain_of,
     device,
     energy,
+    killed_at_rename,
     once,
     published,
 )
@@ -202,24 +203,11 @@ def test_device_killed_at_any_byte_fetches_one_chunk_twice_at_most(tmp_path: Pat
 
 
 @pytest.mark.parametrize("step", range(32))
-def test_device_killed_at_any_rename_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_device_killed_at_any_rename_goes_on(tmp_path: Path, step: int) -> None:
     servers = quick(1)
-    renamed, rename = [0], Path.replace
-
-    def replaced(self: Path, target: Path) -> Path:
-        if renamed[0] == step:
-            raise Killed
-        renamed[0] += 1
-        return rename(self, target)
-
-    with device(tmp_path / "d", servers) as made, monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replaced)
-        try:
-            made.client().fetch()
-        except Killed:
-            pass
-        else:
-            assert step > 20
+    with device(tmp_path / "d", servers) as made, killed_at_rename(step):
+        made.client().fetch()
+        assert step > 20
     with device(tmp_path / "d", servers) as made:
         active(made)
         made.client().fetch()

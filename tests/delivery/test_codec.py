@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import zstandard
+from delivery_examples import HAS_RANGE
 from hypothesis import given, settings
 
 from netgraft.delivery.format import codec
@@ -16,14 +17,13 @@ from netgraft.delivery.format.codec import (
     RangeWriter,
     compress,
     expand,
-    has_range,
     probability,
     stated_bytes,
 )
 from netgraft.delivery.format.streams import StreamReader, StreamWriter, gaps_of
 from netgraft.errors import ChunkError
 
-needs_range = pytest.mark.skipif(not has_range(), reason="constriction is not installed")
+needs_range = pytest.mark.skipif(not HAS_RANGE, reason="constriction is not installed")
 Runs = list[tuple[np.ndarray, str]]
 
 

@@ -7,7 +7,6 @@ probabilities are whole numbers over 65,536 that a byte names, so every machine 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -61,11 +60,6 @@ def stated_bytes(data: bytes) -> int:
     if stated < 0:
         raise ChunkError("a zstd frame must state the size of its content, got one that does not")
     return int(stated)
-
-
-def has_range() -> bool:
-    """Return whether the range coder is installed."""
-    return importlib.util.find_spec("constriction") is not None
 
 
 class RangeWriter:
